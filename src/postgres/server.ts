@@ -1,0 +1,191 @@
+import type { Secret } from '../secret.ts';
+import type { Lsn } from './lsn.ts';
+import type { SystemIdentifier } from './names.ts';
+
+/** One row of pg_settings. */
+export interface Setting {
+  /** Effective value as `SHOW` gives it without a unit (pg_settings.setting), e.g. bytes settings in their `unit`. */
+  readonly value: string;
+  readonly unit: string | null;
+  readonly source: string;
+  /** File and line that win; `null` when no file sets it. */
+  readonly file: string | null;
+  readonly line: number | null;
+  readonly pendingRestart: boolean;
+}
+
+export interface Sender {
+  readonly pid: number;
+  readonly applicationName: string;
+  readonly clientAddress: string | null;
+  readonly state: string;
+  readonly sentLsn: Lsn | null;
+  readonly flushLsn: Lsn | null;
+  readonly replayLsn: Lsn | null;
+  readonly syncState: string;
+  /** `null` when idle. */
+  readonly replayLagSeconds: number | null;
+  readonly role: string;
+}
+
+export interface Slot {
+  readonly name: string;
+  readonly type: 'physical' | 'logical';
+  readonly active: boolean;
+  readonly activePid: number | null;
+  readonly temporary: boolean;
+  readonly restartLsn: Lsn | null;
+  /** reserved, extended, unreserved, lost; `null` before it was ever reserved. */
+  readonly walStatus: string | null;
+  /** Bytes of WAL kept for it; `null` without a position. */
+  readonly retainedBytes: number | null;
+  /** Bytes that may still be written before it is in danger; `null` when there is no limit. */
+  readonly safeBytes: number | null;
+  readonly hasXmin: boolean;
+}
+
+export interface Receiver {
+  readonly pid: number;
+  readonly status: string;
+  readonly senderHost: string | null;
+  readonly senderPort: number | null;
+  readonly slotName: string | null;
+  readonly timeline: number | null;
+  readonly flushedLsn: Lsn | null;
+}
+
+/** Everything that one question to a running server tells: `status` and every plan start from it. */
+export interface ServerFacts {
+  readonly systemIdentifier: SystemIdentifier;
+  /** Microseconds since 1970, as text: tells two runs of the same postmaster apart. */
+  readonly startedAt: string;
+  /** `server_version_num`, e.g. 150018. */
+  readonly versionNumber: number;
+  /** `server_version` up to the first space, e.g. 15.18. */
+  readonly version: string;
+  readonly dataDirectory: string;
+  readonly configFile: string;
+  readonly hbaFile: string;
+  readonly identFile: string;
+  readonly port: number;
+  readonly inRecovery: boolean;
+  /** Of a primary: the one it writes. Of a standby: the newest it received or replayed, never only the last checkpoint's. */
+  readonly timeline: number;
+  /** Of a primary: end of the flushed log. `null` on a standby. */
+  readonly currentLsn: Lsn | null;
+  /** Of a standby. After a restart `received` may be behind `replayed`. */
+  readonly receivedLsn: Lsn | null;
+  readonly replayedLsn: Lsn | null;
+  /** Seconds since the commit that was replayed last, by the server's own clock; `null` when none. */
+  readonly replayAgeSeconds: number | null;
+  /** `not paused`, `pause requested`, `paused`; before 14 only the first and the last. */
+  readonly replayPause: string;
+  readonly receiver: Receiver | null;
+  readonly senders: readonly Sender[];
+  readonly slots: readonly Slot[];
+  /** The settings that replication depends on, by name; those that this major does not have are missing. */
+  readonly settings: Readonly<Record<string, Setting>>;
+  /** Seconds since 1970 by the server's clock. */
+  readonly now: number;
+}
+
+export interface Tablespace {
+  readonly name: string;
+  readonly oid: number;
+  readonly location: string;
+  readonly sizeBytes: number;
+}
+
+/** What only a change needs to know; asked on top of `ServerFacts`. */
+export interface Inventory {
+  readonly databaseBytes: number;
+  readonly tablespaces: readonly Tablespace[];
+  /** pg_wal files that the archiver has not taken yet; 0 when archiving is off. */
+  readonly archiveReady: number;
+  readonly archiveFailing: boolean;
+  readonly preparedTransactions: number;
+  readonly runningBackups: number;
+  /** `schema.table` with its database in front, at most 20. */
+  readonly unloggedTables: readonly string[];
+  /** Other replication managers that have left their marks here: `repmgr`, `pg_auto_failover`, `Patroni`, … */
+  readonly otherManagers: readonly string[];
+  /** Pids of client backends in a transaction for over 10 seconds. */
+  readonly longTransactions: number;
+  readonly waitingForSync: number;
+}
+
+export interface RoleFacts {
+  readonly name: string;
+  readonly login: boolean;
+  readonly replication: boolean;
+  readonly superuser: boolean;
+  readonly expired: boolean;
+  /** -1: no limit. */
+  readonly connectionLimit: number;
+  /** What pg_authid holds; `null` when the role has no password. */
+  readonly verifier: Secret | null;
+}
+
+export interface FileError {
+  readonly file: string | null;
+  readonly line: number | null;
+  readonly error: string;
+}
+
+/** One parsed rule of pg_hba.conf, as the server reads the file now (pg_hba_file_rules). */
+export interface HbaRuleRow {
+  readonly line: number;
+  readonly type: string | null;
+  readonly database: readonly string[];
+  readonly user: readonly string[];
+  readonly address: string | null;
+  readonly netmask: string | null;
+  readonly method: string | null;
+  readonly error: string | null;
+}
+
+export interface Positions {
+  readonly inRecovery: boolean;
+  readonly receivedLsn: Lsn | null;
+  readonly replayedLsn: Lsn | null;
+  /** A WAL receiver process is there. */
+  readonly receiving: boolean;
+  readonly currentLsn: Lsn | null;
+}
+
+/**
+ * A running server, asked and told by SQL in one session of the superuser. Every call has a deadline and fails with a
+ * `PgreplError` (`sql-failed` with the SQLSTATE in `details[0]`, `connection-lost`, `sql-timeout`).
+ * The session has an empty search_path, `synchronous_commit=local`, no statement timeout of others.
+ */
+export interface Server {
+  facts(): Promise<ServerFacts>;
+  inventory(): Promise<Inventory>;
+  positions(): Promise<Positions>;
+  role(name: string): Promise<RoleFacts | null>;
+  /** LOGIN REPLICATION and nothing more; the verifier is sent, never the password. Idempotent: an existing role gets these. */
+  createRole(name: string, verifier: Secret): Promise<void>;
+  dropRole(name: string): Promise<void>;
+  /** Reserves WAL at once. Throws `slot-exists`. */
+  createSlot(name: string): Promise<void>;
+  /** No error when there is none. Throws `slot-active` while in use. */
+  dropSlot(name: string): Promise<void>;
+  /** Re-reads the files and returns when the server has loaded them (pg_conf_load_time moved). */
+  reload(): Promise<void>;
+  fileErrors(): Promise<readonly FileError[]>;
+  hbaRules(): Promise<readonly HbaRuleRow[]>;
+  /** ALTER SYSTEM RESET of exactly these, then nothing: reload is a step of its own. */
+  resetSystemSettings(names: readonly string[]): Promise<void>;
+  /** ALTER SYSTEM SET, to take a reset back. */
+  setSystemSettings(values: Readonly<Record<string, string>>): Promise<void>;
+  checkpoint(): Promise<void>;
+  /** Writes one small WAL record, flushed, and returns the end of it. Touches no table. */
+  writeMarker(): Promise<Lsn>;
+  /** Sends the request only (pg_promote without waiting). Throws `promote-refused` when the server said no. */
+  requestPromote(): Promise<void>;
+  /** Timeline history file of this timeline as text; empty for 1. */
+  timelineHistory(timeline: number): Promise<string>;
+  /** Session-level advisory lock; false when another session has it. Ends with the session. */
+  tryAdvisoryLock(key: bigint): Promise<boolean>;
+  close(): Promise<void>;
+}

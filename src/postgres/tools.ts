@@ -1,0 +1,95 @@
+import type { LiveProcess } from '../host/host.ts';
+import type { ControlData } from './control-data.ts';
+import type { Lsn } from './lsn.ts';
+
+export interface InitDatabaseOptions {
+  readonly directory: string;
+  readonly superuser: string;
+}
+
+export interface BaseBackupOptions {
+  readonly directory: string;
+  /** Address of the upstream, as the standby will use it. */
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly passfile: string;
+  readonly slot: string;
+  readonly applicationName: string;
+  readonly checkpoint: 'fast' | 'spread';
+  readonly compress: 'none' | 'gzip' | 'lz4' | 'zstd';
+  /** As pg_basebackup takes it (`32M`), `null` without a limit. */
+  readonly maxRate: string | null;
+  readonly tablespaces: readonly { readonly from: string; readonly to: string }[];
+  readonly waldir: string | null;
+}
+
+export interface ByteProgress {
+  readonly doneBytes: number;
+  readonly totalBytes: number | null;
+  readonly phase: string;
+}
+
+export interface StartOptions {
+  readonly directory: string;
+  /** Where postgresql.conf is, when it is not in the data directory. */
+  readonly configFile: string | null;
+  readonly logFile: string;
+  readonly deadlineMs: number;
+  readonly signal: AbortSignal;
+}
+
+export interface EndOfWal {
+  /** Start of the last whole record; `null` when there is none from there on. */
+  readonly lastRecordLsn: Lsn | null;
+  /** Where the next record would be written. */
+  readonly endLsn: Lsn;
+}
+
+/**
+ * The programs of one PostgreSQL installation on one host, run as the server's owner with a clean environment
+ * (`LC_ALL=C`, no inherited `PG*`, the installation's own libraries when it is relocatable).
+ */
+export interface Programs {
+  readonly binDir: string;
+  /** `server_version_num` of the installed programs, e.g. 150018. */
+  readonly versionNumber: number;
+  /** The words that would be run; the dry run prints these and the verbs below run these. */
+  readonly words: {
+    initDatabase(options: InitDatabaseOptions): readonly [string, ...string[]];
+    baseBackup(options: BaseBackupOptions): readonly [string, ...string[]];
+    verifyBackup(directory: string): readonly [string, ...string[]];
+    start(options: Pick<StartOptions, 'directory' | 'configFile' | 'logFile'>): readonly [string, ...string[]];
+    stop(directory: string): readonly [string, ...string[]];
+  };
+  initDatabase(options: InitDatabaseOptions, signal: AbortSignal): Promise<void>;
+  /** `null` when there is no readable pg_control. Retried a few times: the file may be read while it is written. */
+  controlData(directory: string): Promise<ControlData | null>;
+  /**
+   * Copies into an existing empty directory. While it runs, `standby.signal` is put there as soon as `backup_label` is seen.
+   * Throws `base-backup-failed` with what pg_basebackup printed; its whole process group is gone then.
+   */
+  baseBackup(options: BaseBackupOptions, tell: (progress: ByteProgress) => void, signal: AbortSignal): Promise<void>;
+  verifyBackup(directory: string, tell: (progress: ByteProgress) => void, signal: AbortSignal): Promise<void>;
+  /** Starts the postmaster and returns when it accepts connections (`ready`, or `standby` of a hot standby). Throws `start-failed` with the end of the log. */
+  start(options: StartOptions): Promise<void>;
+  /** Sends the fast-shutdown signal to the postmaster of this directory and returns at once; no error when none runs. */
+  signalFastStop(directory: string): Promise<void>;
+  /** Returns when no process has this directory any more. Throws `stop-timeout` at the deadline: the request is not withdrawn. */
+  waitStopped(directory: string, deadlineMs: number, signal: AbortSignal): Promise<void>;
+  processes(directory: string): Promise<readonly LiveProcess[]>;
+  /** Ends processes of an interrupted run that still have this directory among their arguments (pg_basebackup and its WAL child). */
+  stopLeftovers(directory: string): Promise<void>;
+  /** Lets the installed server parse the whole configuration; the complaint, or `null` when a restart would read it well. */
+  checkConfiguration(directory: string, configFile: string | null): Promise<string | null>;
+  /** Effective value of one setting as the files of a (stopped) directory give it; `null` when the server does not know it. */
+  settingValue(directory: string, configFile: string | null, name: string): Promise<string | null>;
+  /** Finds the last valid record in the WAL of a stopped server, reading from `from` on `timeline`. Throws `wal-unreadable`. */
+  endOfWal(directory: string, timeline: number, from: Lsn): Promise<EndOfWal>;
+  /**
+   * The two acts between shutdown and promote of a switchover, in one round trip: reads pg_control of the stopped server and, when it is
+   * shut down with its last checkpoint before `replayed`, makes standby.signal and syncs it and its directory.
+   * Resolves to the control data; whether the signal was made is `marked`.
+   */
+  markStoppedPrimary(directory: string, replayed: Lsn): Promise<{ readonly control: ControlData; readonly marked: boolean }>;
+}

@@ -1,0 +1,63 @@
+import type { Host } from '../host/host.ts';
+import type { NodeName, RoleName } from '../postgres/names.ts';
+import type { Programs } from '../postgres/tools.ts';
+import type { Server } from '../postgres/server.ts';
+import type { Secret } from '../secret.ts';
+
+/** Where a node lives, everything resolved: what every step and observation needs. */
+export interface NodePlace {
+  readonly name: NodeName;
+  readonly cluster: string;
+  /** Address at which other nodes and clients reach it. */
+  readonly host: string;
+  readonly port: number;
+  readonly pgdata: string;
+  /** `local`, `ssh://…`, `docker://…` */
+  readonly via: string;
+  readonly osUser: string;
+  /** Superuser of pgrepl's own sessions. */
+  readonly adminUser: string;
+  readonly passfile: string;
+  readonly replicationUser: RoleName;
+}
+
+/** One node, as steps see it. */
+export interface NodeWorld {
+  readonly place: NodePlace;
+  /** Its machine, with the rights of the server's owner. */
+  readonly host: Host;
+  /** Found at first use. Throws `postgres-not-found`. */
+  programs(): Promise<Programs>;
+  /**
+   * A session of the superuser, kept open and shared until the server or `forget` ends it; opened again at the next call.
+   * Over the Unix socket that postmaster.pid names first. Throws `server-down`, `login-refused`, `server-starting`, …
+   */
+  server(): Promise<Server>;
+  /** Closes the kept session, because the server is about to go. */
+  forget(): Promise<void>;
+  /** Logs in from pgrepl's own machine for replication, over TCP, as a standby would; returns the system identifier or throws `login-refused`. */
+  provePassword(user: string, password: Secret): Promise<string>;
+}
+
+/** All that steps and observations can reach. */
+export interface World {
+  readonly signal: AbortSignal;
+  /** The run that acts; in markers, so that a leftover names it. */
+  readonly run: string;
+  node(name: string): NodeWorld;
+  /** The same world, interruptible by another signal: undo must not be stopped by what stopped the run. */
+  withSignal(signal: AbortSignal): World;
+  /** A replication password that the operator gave; `null` when it is to be found or generated. */
+  readonly givenPassword: Secret | null;
+  /**
+   * Asks `probe` again and again until it gives a value: at first after `firstMs`, then every `everyMs`. Throws `wait-timeout`, which says
+   * `what` was waited for and the last thing that `probe` said, and ends at once when `signal` fires.
+   */
+  waitFor<T>(what: string, probe: (say: (text: string) => void) => Promise<T | null>, limits: WaitLimits): Promise<T>;
+}
+
+export interface WaitLimits {
+  readonly deadlineMs: number;
+  readonly everyMs: number;
+  readonly firstMs?: number;
+}
