@@ -1,0 +1,33 @@
+import type { LiveProcess } from '../host/host.ts';
+import type { ControlData } from '../postgres/control-data.ts';
+import type { ServerFacts } from '../postgres/server.ts';
+import type { NodePlace } from '../steps/world.ts';
+import type { StagingMarker } from '../steps/staging.ts';
+
+/** What was found at the path of a data directory. `foreign`: something that is no data directory, or unreadable. */
+export type DirectoryState = 'missing' | 'empty' | 'data' | 'foreign';
+
+/**
+ * How the server itself answered.
+ * `up`: it took our session. `down`: no process has its directory. `starting`, `stopping`: it said so (SQLSTATE 57P03).
+ * `closed`: it runs, but let nobody in (login, too many clients). `silent`: a process is there and does not answer.
+ * `unknown`: its machine could not be asked.
+ */
+export type ServerState = 'up' | 'down' | 'starting' | 'stopping' | 'closed' | 'silent' | 'unknown';
+
+/** Everything seen of one node at one moment. What could not be seen is `null`, and `trouble` says why. */
+export interface NodeFacts {
+  readonly place: NodePlace;
+  readonly directory: DirectoryState | null;
+  /** Permission bits of the data directory. */
+  readonly directoryMode: number | null;
+  readonly owner: string | null;
+  readonly control: ControlData | null;
+  readonly processes: readonly LiveProcess[] | null;
+  readonly hasSignal: boolean;
+  /** An unfinished add-standby or init-primary has left this beside the directory. */
+  readonly staging: StagingMarker | null;
+  readonly state: ServerState;
+  readonly server: ServerFacts | null;
+  readonly trouble: string | null;
+}

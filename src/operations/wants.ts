@@ -1,0 +1,44 @@
+import type { NodeName } from '../postgres/names.ts';
+import type { NodeSpec } from '../topology/topology.ts';
+
+/** What the words of each command come to: parsed and valid, nothing looked up yet. */
+export interface InitPrimary {
+  readonly node: NodeSpec;
+  readonly restart: boolean;
+  readonly start: boolean;
+  /** Lines of pg_hba.conf whose rejection is accepted. */
+  readonly overReject: readonly number[];
+  readonly replaceEdits: boolean;
+}
+
+export interface AddStandby {
+  readonly node: NodeSpec;
+  /** `null`: the primary. */
+  readonly upstream: NodeName | null;
+  readonly checkpoint: 'fast' | 'spread';
+  readonly compress: 'auto' | 'none' | 'gzip' | 'lz4' | 'zstd';
+  readonly maxRate: string | null;
+  readonly verify: boolean;
+}
+
+export interface Promote {
+  /** `null`: the best candidate. */
+  readonly name: NodeName | null;
+  /** `planned`: switchover only; `failover`: refused while the primary runs; `either`: what the evidence says. */
+  readonly mode: 'planned' | 'failover' | 'either';
+  /** How the operator says the old primary was shut off; `null` without the statement. */
+  readonly fenced: string | null;
+  /** Bytes, or `unknown`; `null`: none is accepted. */
+  readonly acceptLoss: number | 'unknown' | null;
+  /** Milliseconds without a writable primary before a planned switchover goes back. */
+  readonly budgetMs: number;
+}
+
+export interface Follow {
+  readonly name: NodeName;
+  readonly upstream: NodeName;
+}
+
+export interface RemoveStandby {
+  readonly name: NodeName;
+}

@@ -1,0 +1,48 @@
+import type { NodeName, RoleName } from '../postgres/names.ts';
+
+/** One node as the cluster file wants it, with `defaults` merged in. Roles are observed, never stored. */
+export interface NodeSpec {
+  readonly name: NodeName;
+  /** Address at which other nodes and clients reach it. */
+  readonly host: string;
+  readonly port: number;
+  readonly pgdata: string;
+  readonly via: string;
+  readonly osUser?: string | undefined;
+  readonly adminUser?: string | undefined;
+  readonly binDir?: string | undefined;
+  readonly passfile?: string | undefined;
+  /** CIDR ranges that may connect for replication; missing: the nodes of the file, and loopback for local ones. */
+  readonly allow?: readonly string[] | undefined;
+  readonly set?: Readonly<Record<string, string>> | undefined;
+  /** `recovery_min_apply_delay`, as PostgreSQL takes it. */
+  readonly delay?: string | undefined;
+  readonly restoreCommand?: string | undefined;
+  readonly waldir?: string | undefined;
+  /** Old location to new location. */
+  readonly tablespaces?: Readonly<Record<string, string>> | undefined;
+  /** A standby to cascade from; the primary is never named. */
+  readonly upstream?: NodeName | undefined;
+  /** How the operator stated that this node was shut off, while nobody could reach it: an open fence. */
+  readonly fenced?: string | undefined;
+}
+
+/** The wanted topology. */
+export interface Topology {
+  /** Absolute path of the cluster file, whether it exists yet or not. */
+  readonly file: string;
+  readonly exists: boolean;
+  readonly cluster: string;
+  readonly replicationUser: RoleName;
+  /** `off`, `any N (…)`, `first N (…)`; only `off` is carried out so far. */
+  readonly sync: string;
+  readonly nodes: readonly NodeSpec[];
+}
+
+/** What a command changes in the cluster file once its plan has been carried out; everything else, comments included, is kept. */
+export type TopologyEdit =
+  | { readonly edit: 'put-node'; readonly node: NodeSpec }
+  | { readonly edit: 'remove-node'; readonly name: NodeName }
+  | { readonly edit: 'set-upstream'; readonly name: NodeName; readonly upstream: NodeName | null }
+  | { readonly edit: 'set-fence'; readonly name: NodeName; readonly fenced: string | null }
+  | { readonly edit: 'set-cluster'; readonly cluster: string; readonly replicationUser: RoleName };
