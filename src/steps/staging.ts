@@ -1,3 +1,6 @@
+import { PgreplError } from '../errors.ts';
+import type { Host } from '../host/host.ts';
+
 /**
  * Lies beside a directory that is being made, and proves whose it is: a leftover with this marker may be gone on with, or
  * removed, by whoever runs the command again; anything without it is foreign and never touched.
@@ -15,4 +18,87 @@ export interface StagingMarker {
   readonly upstream: string | null;
   /** System identifier that is copied; `null` while a new one is made. */
   readonly systemIdentifier: string | null;
+  /** Directories outside that this run fills and may empty again: tablespaces, WAL. They were missing or empty before. */
+  readonly also: readonly string[];
+}
+
+/** Where a directory is made, and where it goes. Everything a step needs to know to find it, before and after it was published. */
+export interface Staging {
+  /** Holds the marker, the flags and `data`. Beside the target, or inside it where the parent cannot be used. */
+  readonly holder: string;
+  readonly pgdata: string;
+}
+
+/** The holder beside the data directory. */
+export function besideHolder(pgdata: string): string {
+  return `${pgdata}.pgrepl-staging`;
+}
+
+/** The holder inside the data directory: for mount points, and where the owner may not write the parent. */
+export function insideHolder(pgdata: string): string {
+  return `${pgdata}/.pgrepl-staging`;
+}
+
+export function stagedData(staging: Staging): string {
+  return `${staging.holder}/data`;
+}
+
+/** True when the marker says the same in everything but the run that wrote it. */
+export function sameMarker(a: StagingMarker, b: StagingMarker): boolean {
+  return JSON.stringify({ ...a, run: '' }) === JSON.stringify({ ...b, run: '' });
+}
+
+/** The marker in this holder; `null` when there is none or it is unreadable as one. Reads only. */
+export async function readMarker(host: Host, holder: string): Promise<StagingMarker | null> {
+  const text = await host.readText(`${holder}/marker.json`);
+  if (text === null) return null;
+  try {
+    const value: unknown = JSON.parse(text);
+    return isMarker(value) ? value : null;
+  } catch {
+    // A torn or foreign file proves nothing; it is treated as no marker.
+    return null;
+  }
+}
+
+function isMarker(value: unknown): value is StagingMarker {
+  if (typeof value !== 'object' || value === null) return false;
+  const marker = value as Partial<Record<keyof StagingMarker, unknown>>;
+  return marker.format === 1 && typeof marker.node === 'string' && typeof marker.pgdata === 'string' && Array.isArray(marker.also);
+}
+
+/** True once the directory has its final name: nothing is left in the staging but the marker. */
+export async function isPublished(host: Host, staging: Staging): Promise<boolean> {
+  if ((await host.stat(stagedData(staging))) !== null) return false;
+  return (await host.stat(`${staging.pgdata}/PG_VERSION`)) !== null;
+}
+
+/** Where the directory is at this moment. */
+export async function currentDirectory(host: Host, staging: Staging): Promise<string> {
+  return (await isPublished(host, staging)) ? staging.pgdata : stagedData(staging);
+}
+
+/** Removes the staging of an unfinished run and what it filled outside. Throws when the marker does not prove that it is ours. */
+export async function removeStaging(host: Host, staging: Staging): Promise<void> {
+  const entries = await host.list(staging.holder);
+  if (entries === null) return;
+  const marker = await readMarker(host, staging.holder);
+  if (marker === null && entries.length > 0) {
+    throw new PgreplError('unfinished', 'staging-foreign', `${staging.holder} has no marker of pgrepl and is left alone`);
+  }
+  for (const directory of marker?.also ?? []) {
+    for (const name of (await host.list(directory)) ?? []) await host.removeTree(`${directory}/${name}`);
+  }
+  // The marker goes last: a removal that stops half way must still be known as ours.
+  for (const name of entries) if (name !== 'marker.json') await host.removeTree(`${staging.holder}/${name}`);
+  await host.removeTree(staging.holder);
+}
+
+/** A fact about the staging that outlives a crash: `copied`, `verified`. */
+export async function hasFlag(host: Host, staging: Staging, flag: string): Promise<boolean> {
+  return (await host.stat(`${staging.holder}/${flag}`)) !== null;
+}
+
+export async function setFlag(host: Host, staging: Staging, flag: string): Promise<void> {
+  await host.writeText(`${staging.holder}/${flag}`, '', { mode: 0o600 });
 }
