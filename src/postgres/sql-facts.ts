@@ -1,0 +1,231 @@
+import { PgreplError } from '../errors.ts';
+import type { Features } from './features.ts';
+import { parseLsnOrNull } from './lsn.ts';
+import { parseSystemIdentifier } from './names.ts';
+import type { Positions, Receiver, Sender, ServerFacts, Setting, Slot } from './server.ts';
+import type { Row } from './session.ts';
+import { maskPassword, quoteLiteral } from './sql-text.ts';
+import { timelineOfWalFile } from './timeline.ts';
+
+/** What replication depends on; a name that a major does not have is simply not in the answer. */
+const SETTINGS = [
+  'wal_level', 'max_wal_senders', 'max_replication_slots', 'hot_standby', 'hot_standby_feedback', 'wal_log_hints', 'data_checksums',
+  'wal_keep_size', 'max_slot_wal_keep_size', 'max_wal_size', 'wal_segment_size', 'listen_addresses', 'port', 'max_connections',
+  'superuser_reserved_connections', 'reserved_connections', 'max_worker_processes', 'max_prepared_transactions', 'max_locks_per_transaction',
+  'primary_conninfo', 'primary_slot_name', 'recovery_target', 'recovery_target_action', 'recovery_target_inclusive', 'recovery_target_lsn',
+  'recovery_target_name', 'recovery_target_time', 'recovery_target_timeline', 'recovery_target_xid', 'recovery_min_apply_delay',
+  'recovery_end_command', 'archive_cleanup_command', 'restore_command', 'archive_mode', 'archive_command', 'archive_library',
+  'synchronous_standby_names', 'synchronous_commit', 'synchronized_standby_slots', 'sync_replication_slots', 'cluster_name',
+  'unix_socket_directories', 'shared_preload_libraries', 'data_directory_mode', 'full_page_writes', 'fsync', 'wal_retrieve_retry_interval',
+  'wal_receiver_timeout', 'wal_receiver_status_interval', 'wal_sender_timeout', 'tcp_keepalives_idle', 'promote_trigger_file', 'allow_alter_system',
+  'idle_replication_slot_timeout', 'ssl', 'password_encryption', 'server_version', 'server_version_num', 'external_pid_file', 'restart_after_crash',
+];
+
+/**
+ * The one question of `status` and of every plan: one statement, one round trip, one JSON text. Positions and 64-bit numbers travel as
+ * text. Names of functions need no schema because the session's search_path is empty: only pg_catalog is searched.
+ */
+export function factsQuery(features: Features): string {
+  const pause = features.pauseStateFunction ? 'pg_get_wal_replay_pause_state()' : "CASE WHEN pg_is_wal_replay_paused() THEN 'paused' ELSE 'not paused' END";
+  return `
+SELECT json_build_object(
+  'system', s.system_identifier::text,
+  'started', round(extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint::text,
+  'version', current_setting('server_version'),
+  'version_number', current_setting('server_version_num'),
+  'data_directory', current_setting('data_directory'),
+  'config_file', current_setting('config_file'),
+  'hba_file', current_setting('hba_file'),
+  'ident_file', current_setting('ident_file'),
+  'port', current_setting('port'),
+  'recovery', r.recovery,
+  'wal_file', CASE WHEN NOT r.recovery THEN pg_walfile_name(pg_current_wal_lsn()) END,
+  'checkpoint_timeline', (SELECT timeline_id FROM pg_control_checkpoint()),
+  'recovery_timeline', (SELECT min_recovery_end_timeline FROM pg_control_recovery()),
+  'current', CASE WHEN NOT r.recovery THEN pg_current_wal_flush_lsn()::text END,
+  'received', pg_last_wal_receive_lsn()::text,
+  'replayed', pg_last_wal_replay_lsn()::text,
+  'replay_age', extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())::float8,
+  'pause', CASE WHEN r.recovery THEN ${pause} ELSE 'not paused' END,
+  'receiver', (SELECT json_build_object('pid', pid, 'status', status, 'host', sender_host, 'port', sender_port, 'slot', slot_name,
+      'timeline', received_tli, 'flushed', flushed_lsn::text) FROM pg_catalog.pg_stat_wal_receiver WHERE pid IS NOT NULL),
+  'senders', (SELECT coalesce(json_agg(json_build_object('pid', pid, 'application', application_name, 'address', host(client_addr),
+      'state', state, 'sent', sent_lsn::text, 'flush', flush_lsn::text, 'replay', replay_lsn::text, 'sync', sync_state,
+      'lag', extract(epoch FROM replay_lag)::float8, 'role', usename) ORDER BY application_name, pid), '[]'::json)
+      FROM pg_catalog.pg_stat_replication),
+  'slots', (SELECT coalesce(json_agg(json_build_object('name', slot_name, 'type', slot_type, 'active', active, 'pid', active_pid,
+      'temporary', temporary, 'restart', restart_lsn::text, 'wal', wal_status, 'safe', safe_wal_size,
+      'retained', pg_wal_lsn_diff(CASE WHEN r.recovery THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END, restart_lsn),
+      'xmin', xmin IS NOT NULL OR catalog_xmin IS NOT NULL) ORDER BY slot_name), '[]'::json)
+      FROM pg_catalog.pg_replication_slots),
+  'settings', (SELECT json_object_agg(name, json_build_array(setting, unit, source, sourcefile, sourceline, pending_restart))
+      FROM pg_catalog.pg_settings WHERE name = ANY (${quoteLiteral(`{${SETTINGS.join(',')}}`)}::text[])),
+  'now', extract(epoch FROM clock_timestamp())::float8
+)::text AS facts
+FROM pg_control_system() AS s, (SELECT pg_is_in_recovery() AS recovery) AS r`;
+}
+
+/** The positions alone; asked every few milliseconds in a switchover, so it touches shared memory only. */
+export const POSITIONS_QUERY = `
+SELECT pg_is_in_recovery()::text AS recovery, pg_last_wal_receive_lsn()::text AS received, pg_last_wal_replay_lsn()::text AS replayed,
+  ((pg_stat_get_wal_receiver()).pid IS NOT NULL)::text AS receiving,
+  CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_flush_lsn()::text END AS current`;
+
+interface RawSender {
+  readonly pid: number;
+  readonly application: string | null;
+  readonly address: string | null;
+  readonly state: string | null;
+  readonly sent: string | null;
+  readonly flush: string | null;
+  readonly replay: string | null;
+  readonly sync: string | null;
+  readonly lag: number | null;
+  readonly role: string | null;
+}
+
+interface RawSlot {
+  readonly name: string;
+  readonly type: 'physical' | 'logical';
+  readonly active: boolean;
+  readonly pid: number | null;
+  readonly temporary: boolean;
+  readonly restart: string | null;
+  readonly wal: string | null;
+  readonly safe: number | null;
+  readonly retained: number | null;
+  readonly xmin: boolean;
+}
+
+interface RawReceiver {
+  readonly pid: number;
+  readonly status: string | null;
+  readonly host: string | null;
+  readonly port: number | null;
+  readonly slot: string | null;
+  readonly timeline: number | null;
+  readonly flushed: string | null;
+}
+
+type RawSetting = readonly [string | null, string | null, string, string | null, number | null, boolean];
+
+interface RawFacts {
+  readonly system: string;
+  readonly started: string;
+  readonly version: string;
+  readonly version_number: string;
+  readonly data_directory: string;
+  readonly config_file: string;
+  readonly hba_file: string;
+  readonly ident_file: string;
+  readonly port: string;
+  readonly recovery: boolean;
+  readonly wal_file: string | null;
+  readonly checkpoint_timeline: number;
+  readonly recovery_timeline: number | null;
+  readonly current: string | null;
+  readonly received: string | null;
+  readonly replayed: string | null;
+  readonly replay_age: number | null;
+  readonly pause: string;
+  readonly receiver: RawReceiver | null;
+  readonly senders: readonly RawSender[];
+  readonly slots: readonly RawSlot[];
+  readonly settings: Readonly<Record<string, RawSetting>>;
+  readonly now: number;
+}
+
+/** Reads the answer to `factsQuery`. */
+export function parseFacts(text: string | null | undefined): ServerFacts {
+  if (text === null || text === undefined) throw new PgreplError('unreachable', 'sql-failed', 'the server gave no facts', { details: ['XX000'] });
+  const raw = JSON.parse(text) as RawFacts;
+  return {
+    systemIdentifier: parseSystemIdentifier(raw.system),
+    startedAt: raw.started,
+    versionNumber: Number(raw.version_number),
+    version: raw.version.split(' ')[0] ?? raw.version,
+    dataDirectory: raw.data_directory,
+    configFile: raw.config_file,
+    hbaFile: raw.hba_file,
+    identFile: raw.ident_file,
+    port: Number(raw.port),
+    inRecovery: raw.recovery,
+    timeline: timelineOf(raw),
+    currentLsn: parseLsnOrNull(raw.current),
+    // A primary that was a standby still remembers what it once received: that says nothing about now.
+    receivedLsn: raw.recovery ? parseLsnOrNull(raw.received) : null,
+    replayedLsn: raw.recovery ? parseLsnOrNull(raw.replayed) : null,
+    replayAgeSeconds: raw.recovery ? raw.replay_age : null,
+    replayPause: raw.pause,
+    receiver: raw.receiver === null ? null : receiverOf(raw.receiver),
+    senders: raw.senders.map(senderOf),
+    slots: raw.slots.map(slotOf),
+    settings: Object.fromEntries(Object.entries(raw.settings).map(([name, setting]) => [name, settingOf(name, setting)])),
+    now: raw.now,
+  };
+}
+
+/** Reads the answer to `POSITIONS_QUERY`. */
+export function parsePositions(row: Row | undefined): Positions {
+  const inRecovery = row?.['recovery'] === 'true';
+  return {
+    inRecovery,
+    receivedLsn: inRecovery ? parseLsnOrNull(row['received']) : null,
+    replayedLsn: inRecovery ? parseLsnOrNull(row['replayed']) : null,
+    receiving: row?.['receiving'] === 'true',
+    currentLsn: parseLsnOrNull(row?.['current']),
+  };
+}
+
+/** pg_control alone is one checkpoint behind: a server promoted a moment ago still shows its old timeline there. */
+function timelineOf(raw: RawFacts): number {
+  if (raw.wal_file !== null) return timelineOfWalFile(raw.wal_file);
+  return Math.max(raw.receiver?.timeline ?? 0, raw.recovery_timeline ?? 0, raw.checkpoint_timeline);
+}
+
+function settingOf(name: string, [value, unit, source, file, line, pendingRestart]: RawSetting): Setting {
+  const shown = value ?? '';
+  return { value: name === 'primary_conninfo' ? maskPassword(shown) : shown, unit, source, file, line, pendingRestart };
+}
+
+function receiverOf(raw: RawReceiver): Receiver {
+  return {
+    pid: raw.pid,
+    status: raw.status ?? 'unknown',
+    senderHost: raw.host,
+    senderPort: raw.port,
+    slotName: raw.slot === '' ? null : raw.slot,
+    timeline: raw.timeline,
+    flushedLsn: parseLsnOrNull(raw.flushed),
+  };
+}
+
+function senderOf(raw: RawSender): Sender {
+  return {
+    pid: raw.pid,
+    applicationName: raw.application ?? '',
+    clientAddress: raw.address,
+    state: raw.state ?? 'unknown',
+    sentLsn: parseLsnOrNull(raw.sent),
+    flushLsn: parseLsnOrNull(raw.flush),
+    replayLsn: parseLsnOrNull(raw.replay),
+    syncState: raw.sync ?? 'unknown',
+    replayLagSeconds: raw.lag,
+    role: raw.role ?? '',
+  };
+}
+
+function slotOf(raw: RawSlot): Slot {
+  return {
+    name: raw.name,
+    type: raw.type,
+    active: raw.active,
+    activePid: raw.pid,
+    temporary: raw.temporary,
+    restartLsn: parseLsnOrNull(raw.restart),
+    walStatus: raw.wal,
+    retainedBytes: raw.retained,
+    safeBytes: raw.safe,
+    hasXmin: raw.xmin,
+  };
+}

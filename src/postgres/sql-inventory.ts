@@ -1,0 +1,101 @@
+import type { Inventory, Tablespace } from './server.ts';
+import type { Session } from './session.ts';
+
+/** What a change needs on top of the facts; one statement in the session's own database. */
+const INVENTORY_QUERY = `
+SELECT json_build_object(
+  'bytes', (SELECT coalesce(sum(pg_tablespace_size(oid)), 0) FROM pg_catalog.pg_tablespace),
+  'tablespaces', (SELECT coalesce(json_agg(json_build_object('name', spcname, 'oid', oid::bigint, 'location', pg_tablespace_location(oid),
+      'sizeBytes', pg_tablespace_size(oid)) ORDER BY oid), '[]'::json)
+      FROM pg_catalog.pg_tablespace WHERE spcname NOT IN ('pg_default', 'pg_global')),
+  'archiveReady', CASE WHEN current_setting('archive_mode') = 'off' THEN 0
+      ELSE (SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready') END,
+  'archiveFailing', (SELECT coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false) FROM pg_catalog.pg_stat_archiver),
+  'prepared', (SELECT count(*) FROM pg_catalog.pg_prepared_xacts),
+  'backups', (SELECT count(*) FROM pg_catalog.pg_stat_progress_basebackup),
+  'long', (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
+      AND xact_start < clock_timestamp() - interval '10 seconds'),
+  'waiting', (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE wait_event = 'SyncRep'),
+  'databases', (SELECT coalesce(json_agg(datname ORDER BY datname), '[]'::json) FROM pg_catalog.pg_database
+      WHERE datallowconn AND NOT datistemplate),
+  'preload', current_setting('shared_preload_libraries'),
+  'applications', (SELECT coalesce(json_agg(DISTINCT application_name), '[]'::json) FROM pg_catalog.pg_stat_activity WHERE application_name <> ''),
+  'roles', (SELECT coalesce(json_agg(rolname), '[]'::json) FROM pg_catalog.pg_roles WHERE rolname !~ '^pg_'),
+  'slots', (SELECT coalesce(json_agg(slot_name), '[]'::json) FROM pg_catalog.pg_replication_slots)
+)::text AS inventory`;
+
+const UNLOGGED_QUERY = `
+SELECT n.nspname || '.' || c.relname AS name FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE c.relpersistence = 'u' AND c.relkind IN ('r', 'm') ORDER BY 1 LIMIT 20`;
+
+const AT_MOST_TABLES = 20;
+
+interface RawInventory {
+  readonly bytes: number;
+  readonly tablespaces: readonly Tablespace[];
+  readonly archiveReady: number;
+  readonly archiveFailing: boolean;
+  readonly prepared: number;
+  readonly backups: number;
+  readonly long: number;
+  readonly waiting: number;
+  readonly databases: readonly string[];
+  readonly preload: string;
+  readonly applications: readonly string[];
+  readonly roles: readonly string[];
+  readonly slots: readonly string[];
+}
+
+/** Opens a session in another database of the same server. */
+export type OpenDatabase = (database: string) => Promise<Session>;
+
+/** Asks for the inventory; unlogged tables need a session in every database and are left out where one cannot be had. */
+export async function askInventory(session: Session, openDatabase: OpenDatabase, signal: AbortSignal | undefined): Promise<Inventory> {
+  const rows = await session.query(INVENTORY_QUERY, { deadlineMs: 60_000, signal });
+  const raw = JSON.parse(rows[0]?.['inventory'] ?? '{}') as RawInventory;
+  return {
+    databaseBytes: raw.bytes,
+    tablespaces: raw.tablespaces,
+    archiveReady: raw.archiveReady,
+    archiveFailing: raw.archiveFailing,
+    preparedTransactions: raw.prepared,
+    runningBackups: raw.backups,
+    unloggedTables: await unloggedTables(raw.databases, openDatabase, signal),
+    otherManagers: otherManagers(raw),
+    longTransactions: raw.long,
+    waitingForSync: raw.waiting,
+  };
+}
+
+async function unloggedTables(databases: readonly string[], openDatabase: OpenDatabase, signal: AbortSignal | undefined): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (const database of databases) {
+    if (found.length >= AT_MOST_TABLES || signal?.aborted === true) break;
+    try {
+      const session = await openDatabase(database);
+      try {
+        for (const row of await session.query(UNLOGGED_QUERY, { deadlineMs: 10_000, signal })) found.push(`${database}.${row['name'] ?? ''}`);
+      } finally {
+        await session.close();
+      }
+    } catch {
+      // A notice for the operator, not a decision: a database that lets nobody in is passed over.
+    }
+  }
+  return found.slice(0, AT_MOST_TABLES);
+}
+
+/** Who else may be steering this server, by the marks that each of them leaves. */
+function otherManagers(raw: RawInventory): readonly string[] {
+  const runs = (word: string): boolean => raw.applications.some((name) => name.toLowerCase().startsWith(word));
+  const preloads = (library: string): boolean => raw.preload.split(',').some((name) => name.trim() === library);
+  const marks: readonly (readonly [string, boolean])[] = [
+    ['repmgr', preloads('repmgr') || runs('repmgr') || raw.slots.some((name) => name.startsWith('repmgr_slot_'))],
+    ['pg_auto_failover', preloads('pgautofailover') || raw.roles.includes('pgautofailover_replicator') || raw.roles.includes('pgautofailover_monitor')],
+    ['Patroni', runs('patroni')],
+    ['stolon', runs('stolon') || raw.slots.some((name) => name.startsWith('stolon_'))],
+    ['CloudNativePG', runs('cnpg') || raw.roles.includes('streaming_replica')],
+    ['PAF', runs('pacemaker') || runs('paf')],
+  ];
+  return marks.filter(([, seen]) => seen).map(([name]) => name);
+}
