@@ -51,12 +51,18 @@ export interface StepKind<S extends StepData, W, B extends Json = Json> {
   /** May run again after a partial run; the last thing it does is the thing `look` checks. */
   apply(step: S, world: W, tell: Tell): Promise<void>;
   /** Works on a half-done step, and twice. `nothing`: a wait or a check. `impossible`: only with a point of no return inside or before it. */
-  undo: 'nothing' | 'impossible' | ((step: S, before: B, world: W) => Promise<void>);
+  undo: 'nothing' | 'impossible' | Undo<S, W, B>;
 }
+
+/**
+ * A method type, which TypeScript compares both ways: the engine hands back the `before` that the same kind's `look` gave, read
+ * from the journal as Json, and a kind states the narrower type that it wrote.
+ */
+type Undo<S extends StepData, W, B extends Json> = { undo(step: S, before: B, world: W): Promise<void> }['undo'];
 
 /** The vocabulary: one kind for each `kind` of the union `S`. */
 export type Registry<S extends StepData, W> = {
-  readonly [K in S['kind']]: StepKind<Extract<S, { readonly kind: K }>, W, never>;
+  readonly [K in S['kind']]: StepKind<Extract<S, { readonly kind: K }>, W>;
 };
 
 /** What a plan was decided on; compared again under the locks. */

@@ -172,6 +172,9 @@ export interface Server {
   dropSlot(name: string): Promise<void>;
   /** Re-reads the files and returns when the server has loaded them (pg_conf_load_time moved). */
   reload(): Promise<void>;
+  /** True when it has read its files since this one was last modified (pg_conf_load_time against pg_stat_file). */
+  hasLoaded(path: string): Promise<boolean>;
+  /** Errors of pg_file_settings, but for settings that only wait for a restart. */
   fileErrors(): Promise<readonly FileError[]>;
   hbaRules(): Promise<readonly HbaRuleRow[]>;
   /** ALTER SYSTEM RESET of exactly these, then nothing: reload is a step of its own. */

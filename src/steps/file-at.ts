@@ -6,6 +6,8 @@ export interface FileAt {
   readonly node: string;
   readonly path: string;
   readonly staging: Staging | null;
+  /** A server runs that reads it: reload after every change, and prove that it could be read. */
+  readonly reload: boolean;
 }
 
 /** Its absolute path now, and its text (`null` when missing). */

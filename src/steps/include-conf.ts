@@ -1,6 +1,7 @@
 import { PgreplError } from '../errors.ts';
 import { addInclude, hasInclude, removeInclude } from '../postgres/conf-file.ts';
 import { showsFile, type Kind } from './kind.ts';
+import { isLoaded, reloadAndProve } from './reload.ts';
 import { fileAt, type FileAt } from './file-at.ts';
 
 /** One line at the end of the user's postgresql.conf that includes our file. Every other byte is kept. */
@@ -19,8 +20,8 @@ export const includeConf: Kind<IncludeConf, null> = {
   },
 
   look: async (step, world) => {
-    const { text } = await fileAt(step, world);
-    return text !== null && hasInclude(text, step.include) ? { already: true } : { already: false, before: null };
+    const { path, text } = await fileAt(step, world);
+    return text !== null && hasInclude(text, step.include) && (await isLoaded(step, path, world)) ? { already: true } : { already: false, before: null };
   },
 
   apply: async (step, world) => {
@@ -28,11 +29,13 @@ export const includeConf: Kind<IncludeConf, null> = {
     const { text, path } = await fileAt(step, world);
     if (text === null) throw new PgreplError('undone', 'file-missing', `${path} is missing`, { node: step.node });
     if (!hasInclude(text, step.include)) await host.writeText(path, addInclude(text, step.include));
+    if (step.reload) await reloadAndProve(step.node, {}, world);
   },
 
   undo: async (step, _before, world) => {
     const { host } = world.node(step.node);
     const { text, path } = await fileAt(step, world);
     if (step.staging === null && text !== null && hasInclude(text, step.include)) await host.writeText(path, removeInclude(text, step.include));
+    if (step.reload) await (await world.node(step.node).server()).reload();
   },
 };

@@ -1,5 +1,82 @@
-import type { Registry, StepData } from '../plan/step.ts';
+import type { Registry } from '../plan/step.ts';
+import { baseBackup, type BaseBackup } from './base-backup.ts';
+import { checkSettings, type CheckSettings } from './check-settings.ts';
+import { createRole, type CreateRole } from './create-role.ts';
+import { createSlot, type CreateSlot } from './create-slot.ts';
+import { dropSlot, type DropSlot } from './drop-slot.ts';
+import { handOver, type HandOver } from './hand-over.ts';
+import { includeConf, type IncludeConf } from './include-conf.ts';
+import { initDatabase, type InitDatabase } from './init-database.ts';
+import { prepareStaging, type PrepareStaging } from './prepare-staging.ts';
+import { promoteServer, type PromoteServer } from './promote-server.ts';
+import { proveLogin, type ProveLogin } from './prove-login.ts';
+import { proveStreaming, type ProveStreaming } from './prove-streaming.ts';
+import { finishStaging, publishDirectory, type FinishStaging, type PublishDirectory } from './publish-directory.ts';
+import { putBlock, type PutBlock } from './put-block.ts';
+import { checkConfiguration, checkpoint, lockDirectory, resetSystemSettings, type CheckConfiguration, type Checkpoint, type LockDirectory, type ResetSystemSettings } from './small-steps.ts';
+import { startServer, type StartServer } from './start-server.ts';
+import { restartServer, stopServer, type RestartServer, type StopServer } from './stop-server.ts';
+import { stripAutoConf, type StripAutoConf } from './strip-auto-conf.ts';
+import { verifyBackup, type VerifyBackup } from './verify-backup.ts';
 import type { World } from './world.ts';
+import { writeFile, type WriteFile } from './write-file.ts';
+import { writePassfile, type WritePassfile } from './write-passfile.ts';
 
-export type Step = StepData;
-export const registry = {} as Registry<Step, World>;
+/** Everything that pgrepl can do to the world. */
+export type Step =
+  | BaseBackup
+  | CheckConfiguration
+  | CheckSettings
+  | Checkpoint
+  | CreateRole
+  | CreateSlot
+  | DropSlot
+  | FinishStaging
+  | HandOver
+  | IncludeConf
+  | InitDatabase
+  | LockDirectory
+  | PrepareStaging
+  | PromoteServer
+  | ProveLogin
+  | ProveStreaming
+  | PublishDirectory
+  | PutBlock
+  | ResetSystemSettings
+  | RestartServer
+  | StartServer
+  | StopServer
+  | StripAutoConf
+  | VerifyBackup
+  | WriteFile
+  | WritePassfile;
+
+/** How each of them is done. */
+export const registry: Registry<Step, World> = {
+  'base-backup': baseBackup,
+  'check-configuration': checkConfiguration,
+  'check-settings': checkSettings,
+  checkpoint,
+  'create-role': createRole,
+  'create-slot': createSlot,
+  'drop-slot': dropSlot,
+  'finish-staging': finishStaging,
+  'hand-over': handOver,
+  'include-conf': includeConf,
+  'init-database': initDatabase,
+  'lock-directory': lockDirectory,
+  'prepare-staging': prepareStaging,
+  'promote-server': promoteServer,
+  'prove-login': proveLogin,
+  'prove-streaming': proveStreaming,
+  'publish-directory': publishDirectory,
+  'put-block': putBlock,
+  'reset-system-settings': resetSystemSettings,
+  'restart-server': restartServer,
+  'start-server': startServer,
+  'stop-server': stopServer,
+  'strip-auto-conf': stripAutoConf,
+  'verify-backup': verifyBackup,
+  'write-file': writeFile,
+  'write-passfile': writePassfile,
+};

@@ -1,6 +1,7 @@
 import { PgreplError } from '../errors.ts';
 import { blockLines, putBlock as withBlock, removeBlock } from '../postgres/hba-file.ts';
 import { fileAt, type FileAt } from './file-at.ts';
+import { isLoaded, reloadAndProve } from './reload.ts';
 import { showsFile, type Kind } from './kind.ts';
 
 /** Our marked block at the top of pg_hba.conf or pg_ident.conf. Every byte outside it is kept. */
@@ -23,9 +24,9 @@ export const putBlock: Kind<PutBlock, Before> = {
   },
 
   look: async (step, world) => {
-    const { text } = await fileAt(step, world);
+    const { path, text } = await fileAt(step, world);
     const lines = text === null ? null : blockLines(text, step.label);
-    return lines !== null && lines.join('\n') === step.lines.join('\n') ? { already: true } : { already: false, before: { lines } };
+    return lines !== null && lines.join('\n') === step.lines.join('\n') && (await isLoaded(step, path, world)) ? { already: true } : { already: false, before: { lines } };
   },
 
   apply: async (step, world) => {
@@ -34,6 +35,7 @@ export const putBlock: Kind<PutBlock, Before> = {
     if (text === null) throw new PgreplError('undone', 'file-missing', `${path} is missing`, { node: step.node });
     const after = withBlock(text, step.label, step.lines);
     if (after !== text) await host.writeText(path, after);
+    if (step.reload) await reloadAndProve(step.node, {}, world);
   },
 
   undo: async (step, before, world) => {
@@ -43,5 +45,6 @@ export const putBlock: Kind<PutBlock, Before> = {
     if (text === null) return;
     const after = before.lines === null ? removeBlock(text, step.label) : withBlock(text, step.label, before.lines);
     if (after !== text) await host.writeText(path, after);
+    if (step.reload) await (await world.node(step.node).server()).reload();
   },
 };

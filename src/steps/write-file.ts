@@ -1,5 +1,6 @@
 import { PgreplError } from '../errors.ts';
 import { showsFile, type Kind } from './kind.ts';
+import { isLoaded, reloadAndProve } from './reload.ts';
 import { fileAt, type FileAt } from './file-at.ts';
 
 /** A whole file of ours, rendered from the cluster file. */
@@ -23,8 +24,8 @@ export const writeFile: Kind<WriteFile, Before> = {
   },
 
   look: async (step, world) => {
-    const { text } = await fileAt(step, world);
-    return text === step.content ? { already: true } : { already: false, before: { content: text } };
+    const { path, text } = await fileAt(step, world);
+    return text === step.content && (await isLoaded(step, path, world)) ? { already: true } : { already: false, before: { content: text } };
   },
 
   apply: async (step, world) => {
@@ -35,6 +36,7 @@ export const writeFile: Kind<WriteFile, Before> = {
     if ((await host.readText(path)) !== step.content) {
       throw new PgreplError('undone', 'write-lost', `${path} does not hold what was written`, { node: step.node });
     }
+    if (step.reload) await reloadAndProve(step.node, {}, world);
   },
 
   undo: async (step, before, world) => {
@@ -43,5 +45,6 @@ export const writeFile: Kind<WriteFile, Before> = {
     if (step.staging !== null) return;
     if (before.content === null) await host.removeFile(step.path);
     else if ((await host.readText(step.path)) !== before.content) await host.writeText(step.path, before.content);
+    if (step.reload) await (await world.node(step.node).server()).reload();
   },
 };

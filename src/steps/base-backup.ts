@@ -1,0 +1,65 @@
+import { PgreplError } from '../errors.ts';
+import type { BaseBackupOptions } from '../postgres/tools.ts';
+import { slotOf } from './create-slot.ts';
+import { showsCommand, type Kind } from './kind.ts';
+import { hasFlag, isPublished, readMarker, setFlag, stagedData, type Staging } from './staging.ts';
+
+/** Copies the upstream into the staging directory, which no server can be started from. */
+export interface BaseBackup {
+  readonly kind: 'base-backup';
+  readonly node: string;
+  readonly upstream: string;
+  readonly staging: Staging;
+  readonly systemIdentifier: string;
+  readonly options: Omit<BaseBackupOptions, 'directory'>;
+}
+
+export const baseBackup: Kind<BaseBackup, null> = {
+  title: (step) => `copy ${step.upstream} with pg_basebackup (checkpoint ${step.options.checkpoint}${step.options.compress === 'none' ? '' : `, ${step.options.compress}`}${step.options.maxRate === null ? '' : `, at most ${step.options.maxRate}/s`})`,
+
+  preview: async (step, world) => {
+    const programs = await world.node(step.node).programs();
+    return showsCommand(programs.words.baseBackup({ ...step.options, directory: stagedData(step.staging) }));
+  },
+
+  look: async (step, world) => {
+    const { host } = world.node(step.node);
+    const done = (await isPublished(host, step.staging)) || (await hasFlag(host, step.staging, 'copied'));
+    return done ? { already: true, ours: null } : { already: false, before: null };
+  },
+
+  apply: async (step, world, tell) => {
+    const { host, programs } = world.node(step.node);
+    const directory = stagedData(step.staging);
+    const tools = await programs();
+    // Nothing resumes a base backup: an interrupted one is thrown away, with whatever still writes into it (hazard X2).
+    await tools.stopLeftovers(directory);
+    await host.removeTree(directory);
+    for (const outside of (await readMarker(host, step.staging.holder))?.also ?? []) {
+      for (const name of (await host.list(outside)) ?? []) await host.removeTree(`${outside}/${name}`);
+    }
+    await host.makeDirectory(directory, 0o701);
+    await tools.baseBackup({ ...step.options, directory }, (progress) => tell.progress(progress), world.signal);
+
+    const control = await tools.controlData(directory);
+    if (control?.systemIdentifier !== step.systemIdentifier) {
+      throw new PgreplError('undone', 'copied-another-cluster', `${step.options.host}:${step.options.port} is another cluster than ${step.upstream}: system identifier ${control?.systemIdentifier ?? 'unknown'}, wanted ${step.systemIdentifier}`, {
+        node: step.node,
+        hint: 'Its address in the cluster file leads somewhere else, seen from this node.',
+      });
+    }
+    const slot = await slotOf(world, step.upstream, step.options.slot);
+    if (slot === null || slot.walStatus === 'lost') {
+      throw new PgreplError('undone', 'slot-lost', `slot ${step.options.slot} on ${step.upstream} lost its WAL while the copy ran`, {
+        node: step.upstream,
+        hint: 'max_slot_wal_keep_size is too small for the writes during one copy.',
+      });
+    }
+    await setFlag(host, step.staging, 'copied');
+  },
+
+  undo: async (step, _before, world) => {
+    const { host, programs } = world.node(step.node);
+    if (!(await isPublished(host, step.staging))) await (await programs()).stopLeftovers(stagedData(step.staging));
+  },
+};

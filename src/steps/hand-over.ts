@@ -1,0 +1,134 @@
+import { PgreplError } from '../errors.ts';
+import { renderLsn } from '../postgres/lsn.ts';
+import { NOTHING_TO_SHOW, type Tell } from '../plan/step.ts';
+import type { Kind } from './kind.ts';
+import { isPromoted, promoteAndWait, takePromoteLock } from './promote-server.ts';
+import { startAs, stopAndWait } from './start-server.ts';
+import type { World } from './world.ts';
+
+/**
+ * The critical second of a planned switchover, as one step: stop the primary, see that the candidate has its last record, mark the
+ * old primary as a standby, promote. Nothing acknowledged is lost because the promote is sent only when the shutdown checkpoint, the
+ * last record that the old primary ever wrote, has been replayed on the candidate (hazards I04, I17). Until then a failure starts the
+ * old primary again.
+ */
+export interface HandOver {
+  readonly kind: 'hand-over';
+  /** The candidate. */
+  readonly node: string;
+  readonly primary: { readonly node: string; readonly directory: string; readonly configFile: string | null };
+  readonly systemIdentifier: string;
+  /** The one that is left. */
+  readonly timeline: number;
+  /** Longest time without a writable primary before going back, milliseconds. */
+  readonly budgetMs: number;
+}
+
+export const handOver: Kind<HandOver, null> = {
+  title: (step) => `hand over: stop ${step.primary.node}, prove that ${step.node} has its last record, mark ${step.primary.node} as a standby, promote ${step.node}`,
+
+  preview: async (step, world) => {
+    const { words, binDir } = await world.node(step.primary.node).programs();
+    return {
+      ...NOTHING_TO_SHOW,
+      commands: [words.stop(step.primary.directory), [`${binDir}/pg_controldata`, step.primary.directory], ['touch', `${step.primary.directory}/standby.signal`], ['sync', `${step.primary.directory}/standby.signal`, step.primary.directory]],
+      sql: ['SELECT … FROM pg_stat_wal_receiver  -- until it is gone and all is replayed', 'SELECT pg_promote(wait => false)'],
+    };
+  },
+
+  look: async (step, world) => ((await isPromoted(step, world)) ? { already: true } : { already: false, before: null }),
+
+  apply: async (step, world, tell) => {
+    await takePromoteLock(step.node, step.systemIdentifier, world);
+    const started = await stopPrimary(step, world);
+    await arriveAndMark(step, world, started, tell);
+    await tell.noReturn(`promote ${step.node}`);
+    await promoteAndWait(step, world, (phase) => tell.progress({ phase }));
+  },
+
+  undo: async (step, _before, world) => {
+    if (await isPromoted(step, world)) {
+      throw new PgreplError('unfinished', 'promoted', `${step.node} is the primary now`, { node: step.node, next: [`pgrepl promote ${step.node}`] });
+    }
+    await giveBack(step, world);
+  },
+};
+
+/** Sends the stop. The primary may be down already when an interrupted run is gone on with. Resolves to the moment of the signal. */
+async function stopPrimary(step: HandOver, world: World): Promise<number> {
+  const node = world.node(step.primary.node);
+  const programs = await node.programs();
+  if ((await programs.processes(step.primary.directory)).length > 0) {
+    const facts = await (await node.server()).facts();
+    if (facts.inRecovery || facts.systemIdentifier !== step.systemIdentifier || facts.timeline !== step.timeline) {
+      throw new PgreplError('undone', 'primary-changed', `${step.primary.node} is no longer the primary of timeline ${step.timeline}`, { node: step.primary.node, next: ['pgrepl status'] });
+    }
+    if (world.signal.aborted) throw new PgreplError('interrupted', 'interrupted', 'interrupted before the primary was stopped');
+    const started = performance.now();
+    await programs.signalFastStop(step.primary.directory);
+    await node.forget();
+    return started;
+  }
+  return performance.now();
+}
+
+/** Waits until the candidate has everything, then marks the old primary. Throws when the budget is used up: undo starts it again. */
+async function arriveAndMark(step: HandOver, world: World, started: number, tell: Tell): Promise<void> {
+  const candidate = await world.node(step.node).server();
+  const programs = await world.node(step.primary.node).programs();
+  await world.waitFor(
+    `${step.node} to have the last record of ${step.primary.node}`,
+    async (say) => {
+      const at = await candidate.positions();
+      if (at.replayedLsn === null) throw new PgreplError('undone', 'candidate-changed', `${step.node} is not a standby`, { node: step.node });
+      // While the receiver is there the primary has not said goodbye; reading its control file would only slow it down.
+      if (at.receiving || (at.receivedLsn !== null && at.receivedLsn > at.replayedLsn)) {
+        say(`it has replayed ${renderLsn(at.replayedLsn)} and still receives`);
+        tell.progress({ phase: `${step.primary.node} is stopping` });
+        return null;
+      }
+      const { control, marked } = await programs.markStoppedPrimary(step.primary.directory, at.replayedLsn);
+      if (marked) return true;
+      say(control.state === 'shut down' ? `the last record of ${step.primary.node} starts at ${renderLsn(control.checkpointLsn)}, and it has replayed ${renderLsn(at.replayedLsn)}` : `${step.primary.node} is ${control.state}`);
+      return null;
+    },
+    // Looking at once and all the time would take the processor from the shutdown itself.
+    { deadlineMs: Math.max(100, step.budgetMs - (performance.now() - started)), everyMs: 4, firstMs: 40 },
+  );
+}
+
+/**
+ * The way back: whatever became of the stop, afterwards the old primary takes writes. A stop that was sent is not withdrawn by a
+ * timeout, so its end is waited for (hazards I03, X13).
+ */
+async function giveBack(step: HandOver, world: World): Promise<void> {
+  const node = world.node(step.primary.node);
+  const { directory } = step.primary;
+  if (await staysWritable(step, world)) return;
+  await stopAndWait(step.primary.node, directory, world);
+  await node.host.removeFile(`${directory}/standby.signal`);
+  await startAs({ node: step.primary.node, directory, configFile: step.primary.configFile, as: 'primary' }, world);
+}
+
+/** True when no stop is under way: three new sessions in a row are let in and take writes. */
+async function staysWritable(step: HandOver, world: World): Promise<boolean> {
+  const node = world.node(step.primary.node);
+  if ((await (await node.programs()).processes(step.primary.directory)).length === 0) return false;
+  let good = 0;
+  try {
+    await world.waitFor(
+      `${step.primary.node} to answer`,
+      async () => {
+        await node.forget();
+        if ((await (await node.server()).facts()).inRecovery) throw new PgreplError('unfinished', 'wrong-role', `${step.primary.node} is in recovery`);
+        good += 1;
+        return good === 3 ? true : null;
+      },
+      { deadlineMs: 5_000, everyMs: 50 },
+    );
+    return true;
+  } catch (error) {
+    if (error instanceof PgreplError && error.kind !== 'bug') return false;
+    throw error;
+  }
+}

@@ -1,0 +1,77 @@
+import { PgreplError } from '../errors.ts';
+import { laterLsn, renderLsn } from '../postgres/lsn.ts';
+import { showsSql, type Kind } from './kind.ts';
+import type { World } from './world.ts';
+
+/**
+ * The proof that a standby is attached: its upstream lists it as streaming under its own name, and a WAL record written on the
+ * primary just now has been replayed on it. "In recovery", "accepts connections" and "lag 0" prove nothing (hazards G06, X4, X5).
+ */
+export interface ProveStreaming {
+  readonly kind: 'prove-streaming';
+  readonly node: string;
+  readonly upstream: string;
+  /** Where the record is written. */
+  readonly primary: string;
+  /** With an apply delay: received and flushed instead of replayed. */
+  readonly delayed: boolean;
+}
+
+/** As long as a standby needs to replay what the copy took with it and to connect. */
+const DEADLINE_MS = 120_000;
+
+export const proveStreaming: Kind<ProveStreaming, null> = {
+  title: (step) => `prove that ${step.node} streams from ${step.upstream} and ${step.delayed ? 'receives' : 'replays'} a fresh record`,
+
+  preview: async (step) =>
+    await Promise.resolve(
+      showsSql(`SELECT state FROM pg_stat_replication WHERE application_name = '${step.node}'`, `SELECT pg_logical_emit_message(true, 'pgrepl', …)`, step.delayed ? 'SELECT flushed_lsn FROM pg_stat_wal_receiver' : 'SELECT pg_last_wal_replay_lsn()'),
+    ),
+
+  // Only the fresh record is proof, and writing it is not looking.
+  look: async () => await Promise.resolve({ already: false, before: null }),
+
+  apply: async (step, world, tell) => {
+    await world.waitFor(
+      `${step.node} to stream from ${step.upstream}`,
+      async (say) => {
+        const upstream = await (await world.node(step.upstream).server()).facts();
+        const rows = upstream.senders.filter((sender) => sender.applicationName === step.node);
+        if (rows.some((row) => row.state === 'streaming')) return true;
+        const why = rows[0] === undefined ? await whyNotAttached(step, world) : `${step.upstream} lists it as ${rows[0].state}`;
+        say(why);
+        tell.progress({ phase: why });
+        return null;
+      },
+      { deadlineMs: DEADLINE_MS, everyMs: 20 },
+    );
+    const marker = await (await world.node(step.primary).server()).writeMarker();
+    await world.waitFor(
+      `${step.node} to ${step.delayed ? 'receive' : 'replay'} ${renderLsn(marker)}`,
+      async (say) => {
+        const at = await (await world.node(step.node).server()).positions();
+        if (!at.inRecovery) throw new PgreplError('unfinished', 'wrong-role', `${step.node} is not in recovery`, { node: step.node });
+        const reached = step.delayed ? at.receivedLsn : at.replayedLsn;
+        if (reached !== null && reached >= marker) return true;
+        const seen = laterLsn(at.receivedLsn, at.replayedLsn);
+        say(`it is at ${seen === null ? 'an unknown position' : renderLsn(seen)}`);
+        return null;
+      },
+      { deadlineMs: DEADLINE_MS, everyMs: 5 },
+    );
+  },
+
+  undo: 'nothing',
+};
+
+/** What the standby itself says, in a few words, for the message of a wait that may be in vain. */
+async function whyNotAttached(step: ProveStreaming, world: World): Promise<string> {
+  try {
+    const facts = await (await world.node(step.node).server()).facts();
+    if (!facts.inRecovery) return `${step.node} is not in recovery`;
+    return facts.receiver === null ? `${step.node} has no WAL receiver; its server log says why` : `its WAL receiver is ${facts.receiver.status}`;
+  } catch (error) {
+    if (error instanceof PgreplError && error.kind !== 'bug') return error.message;
+    throw error;
+  }
+}
