@@ -27,13 +27,13 @@ export async function editClusterText(before: string | null, path: string, topol
   const { parseDocument } = await import('yaml');
   const content = before === null ? {} : await parseClusterText(before, path);
   const isNew = before === null || before.trim() === '';
-  const document = parseDocument(isNew ? '{}' : before);
+  const document: Document = parseDocument(isNew ? '{}' : before);
   if (isNew) {
-    document.contents = document.createNode({}) as typeof document.contents;
+    document.contents = document.createNode({});
     document.commentBefore = HEADER;
   } else if (document.contents === null) {
     // Comments alone: they stay on top.
-    document.contents = document.createNode({}) as typeof document.contents;
+    document.contents = document.createNode({});
   }
   let changed = false;
   const set = (keys: readonly string[], value: unknown): void => {
