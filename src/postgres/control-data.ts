@@ -1,5 +1,6 @@
-import type { Lsn } from './lsn.ts';
-import type { SystemIdentifier } from './names.ts';
+import { PgreplError } from '../errors.ts';
+import { parseLsn, type Lsn } from './lsn.ts';
+import { parseSystemIdentifier, printable, type SystemIdentifier } from './names.ts';
 
 /** `Database cluster state` of pg_controldata. */
 export type ControlState =
@@ -37,4 +38,56 @@ export interface RequiredParameters {
   readonly max_wal_senders: number;
   readonly max_prepared_transactions: number;
   readonly max_locks_per_transaction: number;
+}
+
+const STATES: readonly ControlState[] = ['starting up', 'shut down', 'shut down in recovery', 'shutting down', 'in crash recovery', 'in archive recovery', 'in production'];
+
+/**
+ * Reads the output of `pg_controldata` run with `LC_ALL=C`. Only the lines that are needed are looked at, so that a new major may add
+ * some. Throws `control-data-unreadable` when one of them is missing or is not of its kind.
+ */
+export function parseControlData(text: string): ControlData {
+  const values = new Map<string, string>();
+  for (const line of text.split('\n')) {
+    // No blank follows the colon of the longest label (oldestCommitTsXid).
+    const match = /^([^:]+):\s*(.*?)\s*$/.exec(line);
+    if (match?.[1] !== undefined && match[2] !== undefined) values.set(match[1], match[2]);
+  }
+  const read = <T>(label: string, convert: (value: string) => T | undefined): T => {
+    const value = values.get(label);
+    const converted = value === undefined ? undefined : convert(value);
+    if (converted !== undefined) return converted;
+    throw new PgreplError('unfinished', 'control-data-unreadable', value === undefined ? `pg_controldata does not print "${label}"` : `pg_controldata prints "${printable(value)}" as "${label}"`);
+  };
+  const minRecoveryLsn = read('Minimum recovery ending location', position);
+  const minRecoveryTimeline = read("Min recovery ending loc's timeline", whole);
+  return {
+    systemIdentifier: read('Database system identifier', (value) => (/^[0-9]{1,20}$/.test(value) ? parseSystemIdentifier(value) : undefined)),
+    state: read('Database cluster state', (value) => STATES.find((state) => state === value)),
+    checkpointLsn: read('Latest checkpoint location', position),
+    redoLsn: read("Latest checkpoint's REDO location", position),
+    timeline: read("Latest checkpoint's TimeLineID", whole),
+    minRecoveryLsn: minRecoveryLsn === 0n ? null : minRecoveryLsn,
+    minRecoveryTimeline: minRecoveryLsn === 0n ? null : minRecoveryTimeline,
+    walLevel: read('wal_level setting', (value) => value),
+    walLogHints: read('wal_log_hints setting', (value) => (value === 'on' ? true : value === 'off' ? false : undefined)),
+    // The version of the checksums; 0 is none.
+    checksums: read('Data page checksum version', whole) !== 0,
+    walSegmentBytes: read('Bytes per WAL segment', whole),
+    required: {
+      max_connections: read('max_connections setting', whole),
+      max_worker_processes: read('max_worker_processes setting', whole),
+      max_wal_senders: read('max_wal_senders setting', whole),
+      max_prepared_transactions: read('max_prepared_xacts setting', whole),
+      max_locks_per_transaction: read('max_locks_per_xact setting', whole),
+    },
+  };
+}
+
+function whole(value: string): number | undefined {
+  return /^[0-9]{1,15}$/.test(value) ? Number(value) : undefined;
+}
+
+function position(value: string): Lsn | undefined {
+  return /^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/.test(value) ? parseLsn(value) : undefined;
 }
