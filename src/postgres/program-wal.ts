@@ -1,0 +1,107 @@
+import { PgreplError } from '../errors.ts';
+import type { Host } from '../host/host.ts';
+import { parseControlData, type ControlData } from './control-data.ts';
+import { renderLsn, type Lsn } from './lsn.ts';
+import { lastLines } from './program-backup.ts';
+import { walFileName } from './timeline.ts';
+import type { EndOfWal } from './tools.ts';
+import { endOfRecord, parseWaldumpLine, startOfNextSegment } from './wal-records.ts';
+
+type Env = Readonly<Record<string, string>>;
+
+const READ_AGAIN = 5;
+const READ_AGAIN_MS = 30;
+
+/** Reads pg_control; `null` when there is none. The server may be writing it at this moment, which shows as a wrong checksum: read again. */
+export async function readControlData(host: Host, binDir: string, env: Env, directory: string): Promise<ControlData | null> {
+  for (let attempt = 1; ; attempt += 1) {
+    const exit = await host.run({ argv: [`${binDir}/pg_controldata`, '-D', directory], env, effect: 'reads' });
+    const control = exit.code === 0 ? soundControlData(exit.stdout) : null;
+    if (control !== null) return control;
+    if (attempt === READ_AGAIN || (await host.stat(`${directory}/global/pg_control`)) === null) return null;
+    await new Promise((resolve) => setTimeout(resolve, READ_AGAIN_MS));
+  }
+}
+
+/** `null` for a file that was read half written: pg_controldata then warns (on its standard output) and prints what it read. */
+function soundControlData(text: string): ControlData | null {
+  if (text.trimStart().startsWith('WARNING')) return null;
+  try {
+    return parseControlData(text);
+  } catch (thrown) {
+    if (thrown instanceof PgreplError && thrown.code === 'control-data-unreadable') return null;
+    throw thrown;
+  }
+}
+
+const WALDUMP_SCRIPT = '"$1" -p "$2" -t "$3" -s "$4" | tail -n 3';
+
+/** Reads the log of a stopped server from `from` on, to its last whole record. Throws `wal-unreadable`. */
+export async function findEndOfWal(host: Host, binDir: string, env: Env, directory: string, timeline: number, from: Lsn): Promise<EndOfWal> {
+  const control = await readControlData(host, binDir, env, directory);
+  if (control === null) throw unreadable(directory, ['there is no readable pg_control']);
+  const { walSegmentBytes } = control;
+  const exit = await host.run({
+    argv: ['sh', '-c', WALDUMP_SCRIPT, 'sh', `${binDir}/pg_waldump`, `${directory}/pg_wal`, String(timeline), renderLsn(from)],
+    env,
+    effect: 'reads',
+    // A busy server may have many gigabytes after its last checkpoint.
+    deadlineMs: 600_000,
+  });
+  const last = exit.stdout
+    .split('\n')
+    .map((line) => parseWaldumpLine(line))
+    .findLast((record) => record !== null);
+  if (last) {
+    const endLsn = last.endsSegment ? startOfNextSegment(last.lsn, walSegmentBytes) : endOfRecord(last.lsn, last.totalBytes, walSegmentBytes);
+    return { lastRecordLsn: last.lsn, endLsn };
+  }
+  // No record from there on is an answer only where the segment is there to be read, or would be the next one to be made.
+  const name = walFileName(timeline, from, walSegmentBytes);
+  const atStart = from % BigInt(walSegmentBytes) === 0n;
+  if (!atStart && (await host.stat(`${directory}/pg_wal/${name}`)) === null) throw unreadable(directory, [`pg_wal/${name} is not there`, ...lastLines(exit.stderr, 3)]);
+  return { lastRecordLsn: null, endLsn: from };
+}
+
+function unreadable(directory: string, details: readonly string[]): PgreplError {
+  return new PgreplError('unfinished', 'wal-unreadable', `the end of the log in ${directory} cannot be found`, { details });
+}
+
+/**
+ * Two acts in one round trip, in the middle of the second without a primary. The positions are compared as two numbers of 32 bits, which
+ * every shell can hold. The signal file is made only for a server that its own control file calls shut down: in a running primary it
+ * would turn the crash of one backend into a standby.
+ */
+const MARK_SCRIPT = `
+control=$("$1/pg_controldata" -D "$2") || exit 20
+printf '%s\\n' "$control"
+case "$control" in WARNING*) exit 0;; esac
+value() { printf '%s\\n' "$control" | sed -n "s/^$1: *//p"; }
+[ "$(value 'Database cluster state')" = 'shut down' ] || exit 0
+last=$(value 'Latest checkpoint location')
+case "$last" in */*) ;; *) exit 0;; esac
+high=$((0x\${last%/*})); low=$((0x\${last#*/}))
+if [ "$high" -lt "$3" ] || { [ "$high" -eq "$3" ] && [ "$low" -lt "$4" ]; }; then
+  umask 077
+  : > "$2/standby.signal" || exit 21
+  sync "$2/standby.signal" "$2" 2>/dev/null || sync || exit 22
+  echo MARKED
+fi
+`;
+
+/** Makes the stopped primary a standby when everything it wrote has been replayed up to `replayed`. */
+export async function markStopped(host: Host, binDir: string, env: Env, directory: string, replayed: Lsn): Promise<{ readonly control: ControlData; readonly marked: boolean }> {
+  for (let attempt = 1; ; attempt += 1) {
+    const exit = await host.run({
+      argv: ['sh', '-c', MARK_SCRIPT, 'sh', binDir, directory, String(replayed >> 32n), String(replayed & 0xffff_ffffn)],
+      env,
+      effect: 'changes',
+    });
+    const control = exit.code === 0 ? soundControlData(exit.stdout) : null;
+    if (control !== null) return { control, marked: exit.stdout.endsWith('MARKED\n') || exit.stdout.endsWith('MARKED') };
+    if (attempt === READ_AGAIN || exit.code === 21 || exit.code === 22) {
+      throw new PgreplError('unfinished', 'mark-failed', `the stopped primary in ${directory} could not be marked as a standby`, { details: lastLines(`${exit.code === 0 ? exit.stdout : ''}\n${exit.stderr}`, 5) });
+    }
+    await new Promise((resolve) => setTimeout(resolve, READ_AGAIN_MS));
+  }
+}

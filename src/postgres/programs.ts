@@ -1,0 +1,112 @@
+import { PgreplError } from '../errors.ts';
+import type { Host, LiveProcess } from '../host/host.ts';
+import type { FoundPrograms } from './layout.ts';
+import { howItEnded, lastLines, runBaseBackup, runVerifyBackup } from './program-backup.ts';
+import { signalFastStop, startPostmaster } from './program-start.ts';
+import { findEndOfWal, markStopped, readControlData } from './program-wal.ts';
+import { programWords } from './program-words.ts';
+import type { Programs } from './tools.ts';
+
+const LOOK_MS = 20;
+/** What a leftover may be: never a server, which has the same word among its arguments. */
+const LEFTOVER = /(?:^|\/)(?:initdb|pg_basebackup|pg_verifybackup|pg_rewind|pg_waldump)(?:\s|$)/;
+
+/** The programs of one installation, run on this host with the rights of its user. */
+export function openPrograms(host: Host, found: FoundPrograms): Programs {
+  const { binDir, versionNumber, libraryDir } = found;
+  const words = programWords(found);
+  // A relocated installation would load the system's libpq instead of its own, and its WAL receiver would fail.
+  const env: Readonly<Record<string, string>> = libraryDir === null ? {} : { LD_LIBRARY_PATH: libraryDir };
+
+  const processes = async (directory: string): Promise<readonly LiveProcess[]> => await host.processesIn(await host.realPath(directory));
+  const ask = async (directory: string, configFile: string | null, name: string): Promise<{ readonly value: string } | { readonly complaint: string }> => {
+    const exit = await host.run({
+      argv: [`${binDir}/postgres`, '-C', name, '-D', directory, ...(configFile === null ? [] : ['-c', `config_file=${configFile}`])],
+      env,
+      effect: 'reads',
+    });
+    if (exit.code === 0) return { value: exit.stdout.replace(/\n$/, '') };
+    return { complaint: lastLines(exit.stderr).join('; ') || `postgres ${howItEnded(exit)}` };
+  };
+
+  const checkConfiguration = async (directory: string, configFile: string | null): Promise<string | null> => {
+    const answer = await ask(directory, configFile, 'data_directory');
+    return 'complaint' in answer ? answer.complaint : null;
+  };
+
+  return {
+    binDir,
+    versionNumber,
+    words,
+
+    initDatabase: async (options, signal) => {
+      const exit = await host.run({ argv: words.initDatabase(options), env, effect: 'changes', guarded: true, deadlineMs: 600_000, signal });
+      if (exit.code !== 0) throw new PgreplError('undone', 'initdb-failed', `initdb ${howItEnded(exit)}`, { details: lastLines(exit.stderr) });
+    },
+    controlData: async (directory) => await readControlData(host, binDir, env, directory),
+
+    baseBackup: async (options, tell, signal) => {
+      await runBaseBackup(host, words.baseBackup(options), env, options.directory, tell, signal);
+    },
+    verifyBackup: async (directory, tell, signal) => {
+      await runVerifyBackup(host, words.verifyBackup(directory), env, tell, signal);
+    },
+
+    start: async (options) => {
+      const alive = async (): Promise<boolean> => {
+        // Before it has changed into the directory the postmaster is known by its arguments alone.
+        if ((await host.processesNaming(options.directory)).length > 0) return true;
+        return (await processes(options.directory)).length > 0;
+      };
+      await startPostmaster(host, words.start(options), env, options, alive);
+    },
+    signalFastStop: async (directory) => {
+      await signalFastStop(host, directory);
+    },
+    waitStopped: async (directory, deadlineMs, signal) => {
+      const real = await host.realPath(directory);
+      const until = performance.now() + deadlineMs;
+      for (;;) {
+        const left = await host.processesIn(real);
+        if (left.length === 0) return;
+        if (signal.aborted) throw new PgreplError('interrupted', 'interrupted', `interrupted while the server of ${directory} was stopping`);
+        if (performance.now() > until) {
+          throw new PgreplError('unfinished', 'stop-timeout', `the server of ${directory} did not stop within ${deadlineMs / 1_000} s`, {
+            details: left.slice(0, 5).map(({ pid, command }) => `${pid} ${command}`),
+            hint: 'The request stays: it will stop when its last client and standby are gone.',
+          });
+        }
+        await sleep(LOOK_MS);
+      }
+    },
+    processes,
+
+    stopLeftovers: async (directory) => {
+      const leftovers = async (): Promise<readonly string[]> =>
+        (await host.processesNaming(directory)).filter(({ command }) => LEFTOVER.test(command.split(/\s/, 1)[0] ?? '')).map(({ pid }) => String(pid));
+      const until = performance.now() + 10_000;
+      const killAfter = performance.now() + 3_000;
+      for (let pids = await leftovers(); pids.length > 0; pids = await leftovers()) {
+        if (performance.now() > until) throw new PgreplError('unfinished', 'leftovers', `processes of an interrupted run still write into ${directory}`, { details: pids });
+        await host.run({ argv: ['sh', '-c', 'kill "$@" 2>/dev/null; :', 'sh', performance.now() > killAfter ? '-KILL' : '-TERM', ...pids], effect: 'changes' });
+        await sleep(50);
+      }
+    },
+
+    checkConfiguration,
+    settingValue: async (directory, configFile, name) => {
+      const answer = await ask(directory, configFile, name);
+      if ('value' in answer) return answer.value;
+      // An unknown name and a configuration that cannot be read end the same way; only the second stops every other question too.
+      const complaint = await checkConfiguration(directory, configFile);
+      if (complaint !== null) throw new PgreplError('refused', 'configuration-broken', `the configuration of ${directory} cannot be read: ${complaint}`);
+      return null;
+    },
+    endOfWal: async (directory, timeline, from) => await findEndOfWal(host, binDir, env, directory, timeline, from),
+    markStoppedPrimary: async (directory, replayed) => await markStopped(host, binDir, env, directory, replayed),
+  };
+}
+
+async function sleep(milliseconds: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
