@@ -1,0 +1,63 @@
+import module from 'node:module';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import type { Io } from './io.ts';
+
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+if (major < 20 || (major === 20 && minor < 12)) {
+  process.stderr.write(`✖ pgrepl needs Node.js 20.12 or newer, and this is ${process.versions.node}\n`);
+  process.exit(2);
+}
+enableCompileCache();
+
+const interruption = new AbortController();
+let hardStop: (() => string) | null = null;
+
+const stop = (signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'): void => {
+  if (!interruption.signal.aborted) {
+    interruption.abort(signal);
+    return;
+  }
+  process.stderr.write(`\n${hardStop?.() ?? 'interrupted'}\n`);
+  process.exit(signal === 'SIGTERM' ? 143 : 130);
+};
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => {
+    stop(signal);
+  });
+}
+// A reader that has gone away (`| head`, a closed terminal) is no reason to leave a run half way.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+
+const io: Io = {
+  argv: process.argv.slice(2),
+  env: process.env,
+  cwd: process.cwd(),
+  stdin: process.stdin,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  signal: interruption.signal,
+  onHardStop: (saying) => {
+    hardStop = saying;
+  },
+};
+
+const { runCli } = await import('./router.ts');
+const exitCode = await runCli(io);
+// What was written goes out first; then nothing that is still open (a socket, a timer) holds the program.
+await Promise.all([process.stdout, process.stderr].map(async (stream) => {
+  await new Promise<void>((resolve) => {
+    if (stream.destroyed || stream.writableEnded) resolve();
+    else stream.write('', () => {
+      resolve();
+    });
+  });
+}));
+process.exit(exitCode);
+
+/** Node 22 and newer keep compiled code; in the user's cache, never beside the installed package. */
+function enableCompileCache(): void {
+  const enable = (module as unknown as { readonly enableCompileCache?: (directory: string) => unknown }).enableCompileCache;
+  const configured = process.env['XDG_CACHE_HOME'];
+  enable?.(join(configured?.startsWith('/') === true ? configured : join(homedir(), '.cache'), 'pgrepl', 'code'));
+}

@@ -1,0 +1,197 @@
+import type { Listener, RunEvent } from '../../plan/events.ts';
+import { showBytes, showMilliseconds, showSeconds } from './amounts.ts';
+import { cleanLine, type Terminal } from './terminal.ts';
+
+type StepEvent = Extract<RunEvent, { readonly event: 'step' }>;
+type ProgressEvent = Extract<RunEvent, { readonly event: 'progress' }>;
+
+/** On a pipe a running step says where it is at most this often. */
+const PIPE_EVERY_MS = 10_000;
+const DRAW_EVERY_MS = 100;
+const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'] as const;
+
+/** Reads the events of a run and shows them; `close` takes the live line away. */
+export interface ProgressPrinter {
+  readonly listener: Listener;
+  close(): void;
+}
+
+export interface ProgressOptions {
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+  readonly now?: () => number;
+}
+
+/** On a terminal one line that rewrites itself above which finished steps pile up; on a pipe plain lines. */
+export function progressPrinter(terminal: Terminal, options: ProgressOptions): ProgressPrinter {
+  if (options.quiet) return { listener: () => undefined, close: () => undefined };
+  return terminal.isLive ? livePrinter(terminal, options.now ?? Date.now) : plainPrinter(terminal, options.now ?? Date.now);
+}
+
+function plainPrinter(terminal: Terminal, now: () => number): ProgressPrinter {
+  let meter = meterFor(now);
+  let saidAt = 0;
+  const about = (event: StepEvent): string => `[${event.number}/${event.of}] ${event.node}: ${cleanLine(event.title)}`;
+  const listener: Listener = (event) => {
+    if (event.event === 'step') {
+      switch (event.state) {
+        case 'started':
+          meter = meterFor(now);
+          saidAt = now();
+          terminal.line(about(event));
+          return;
+        case 'finished':
+          terminal.line(`[${event.number}/${event.of}] done${elapsed(event)}`);
+          return;
+        case 'skipped':
+          terminal.line(`${about(event)}: already so`);
+          return;
+        case 'undone':
+          terminal.line(`undone: ${event.node}: ${cleanLine(event.title)}`);
+          return;
+        case 'failed':
+          terminal.line(`[${event.number}/${event.of}] failed${elapsed(event)}`);
+          return;
+        default:
+          event.state satisfies never;
+      }
+    } else if (event.event === 'progress') {
+      meter.take(event);
+      if (now() - saidAt < PIPE_EVERY_MS) return;
+      saidAt = now();
+      terminal.line(`      ${meter.text()}`);
+    } else if (event.event === 'no-return') {
+      terminal.line(`point of no return: ${event.node}: ${cleanLine(event.says)}`);
+    }
+  };
+  return { listener, close: () => undefined };
+}
+
+function livePrinter(terminal: Terminal, now: () => number): ProgressPrinter {
+  const { paint } = terminal;
+  let current: StepEvent | null = null;
+  let startedAt = 0;
+  let meter = meterFor(now);
+  let frame = 0;
+  const erase = (): void => {
+    terminal.write('\r\u001b[2K');
+  };
+  const draw = (): void => {
+    if (current === null) return;
+    frame += 1;
+    const head = `${FRAMES[frame % FRAMES.length] ?? '·'} ${current.number}/${current.of} ${current.node}: ${cleanLine(current.title)}`;
+    const tail = meter.text(true) || (now() - startedAt > 1000 ? showMilliseconds(now() - startedAt) : '');
+    // One row exactly: a line that wraps cannot be taken away again.
+    terminal.write(`\r\u001b[2K${fit(tail === '' ? head : `${head}  ${tail}`, head, tail, terminal.columns - 1)}`);
+  };
+  const timer = setInterval(draw, DRAW_EVERY_MS);
+  timer.unref();
+  const pile = (line: string): void => {
+    erase();
+    terminal.line(line);
+  };
+  const listener: Listener = (event) => {
+    if (event.event === 'progress') meter.take(event);
+    else if (event.event === 'no-return') pile(paint.yellow(`  point of no return: ${event.node}: ${cleanLine(event.says)}`));
+    else if (event.event === 'step') {
+      const text = `${event.number}/${event.of} ${event.node}: ${cleanLine(event.title)}`;
+      switch (event.state) {
+        case 'started':
+          current = event;
+          startedAt = now();
+          meter = meterFor(now);
+          draw();
+          return;
+        case 'finished':
+          current = null;
+          pile(`${paint.green('✔')} ${text}${paint.dim(elapsed(event))}`);
+          return;
+        case 'skipped':
+          current = null;
+          pile(paint.dim(`- ${text} (already so)`));
+          return;
+        case 'undone':
+          current = null;
+          pile(`${paint.yellow('↩')} ${event.node}: ${cleanLine(event.title)} (undone)`);
+          return;
+        case 'failed':
+          current = null;
+          pile(`${paint.red('✖')} ${text}${paint.dim(elapsed(event))}`);
+          return;
+        default:
+          event.state satisfies never;
+      }
+    }
+  };
+  return {
+    listener,
+    close: () => {
+      clearInterval(timer);
+      if (current !== null) erase();
+      current = null;
+    },
+  };
+}
+
+function elapsed(event: StepEvent): string {
+  return event.ms === undefined ? '' : ` (${showMilliseconds(event.ms)})`;
+}
+
+/** The figures keep their place; the title gives way. */
+function fit(whole: string, head: string, tail: string, columns: number): string {
+  if (whole.length <= columns) return whole;
+  const room = columns - tail.length - 3;
+  return room < 12 ? whole.slice(0, Math.max(0, columns)) : `${head.slice(0, room)}…  ${tail}`;
+}
+
+interface Meter {
+  take(event: ProgressEvent): void;
+  text(bar?: boolean): string;
+}
+
+/** Rate over the last ten seconds: what a person would call the present speed. */
+function meterFor(now: () => number): Meter {
+  const WINDOW_MS = 10_000;
+  let samples: readonly { readonly at: number; readonly bytes: number }[] = [];
+  let done: number | undefined;
+  let total: number | null = null;
+  let phase: string | undefined;
+  return {
+    take: (event) => {
+      phase = event.phase ?? phase;
+      if (event.totalBytes !== undefined) total = event.totalBytes;
+      if (event.doneBytes === undefined) return;
+      done = event.doneBytes;
+      const at = now();
+      samples = [...samples.filter((sample) => at - sample.at <= WINDOW_MS), { at, bytes: done }];
+    },
+    text: (bar = false) => {
+      const parts: string[] = [];
+      if (done !== undefined) {
+        const share = total !== null && total > 0 ? Math.min(1, done / total) : null;
+        if (share !== null) parts.push(`${bar ? `${barOf(share)} ` : ''}${Math.floor(share * 100)} %`);
+        parts.push(total === null ? showBytes(done) : `${showBytes(done)} of ${showBytes(Math.max(done, total))}`);
+        const rate = rateOf(samples);
+        if (rate !== null) {
+          parts.push(`${showBytes(rate)}/s`);
+          if (total !== null && rate > 0 && total > done) parts.push(`${showSeconds((total - done) / rate)} left`);
+        }
+      }
+      if (phase !== undefined) parts.push(cleanLine(phase));
+      return parts.join(', ');
+    },
+  };
+}
+
+function rateOf(samples: readonly { readonly at: number; readonly bytes: number }[]): number | null {
+  const first = samples[0];
+  const last = samples[samples.length - 1];
+  if (first === undefined || last === undefined || last.at - first.at < 500) return null;
+  return ((last.bytes - first.bytes) * 1000) / (last.at - first.at);
+}
+
+function barOf(share: number): string {
+  const width = 20;
+  const full = Math.round(share * width);
+  return `${'█'.repeat(full)}${'░'.repeat(width - full)}`;
+}
