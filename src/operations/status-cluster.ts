@@ -1,0 +1,127 @@
+import { renderLsn } from '../postgres/lsn.ts';
+import type { Finding } from './status.ts';
+import { isForeign, positionOf, roleOf, stateOf, type StatusView, type ViewedNode } from './status-links.ts';
+
+/** What is wrong with the cluster as a whole: who writes, whose copy it is, and streams that go round. */
+export function clusterFindings(view: StatusView): readonly Finding[] {
+  return [...primaryFindings(view), ...view.nodes.flatMap((node) => [...foreignFindings(node, view), ...fenceFindings(node)]), ...circleFindings(view)];
+}
+
+function primaryFindings(view: StatusView): readonly Finding[] {
+  if (view.primaries.length > 1) return [twoPrimaries(view)];
+  if (view.primaries.length === 1) return [];
+  const once = view.nodes.find((node) => roleOf(node, view) === 'primary' && !isForeign(node, view));
+  const why = once === undefined ? '' : `: ${once.name} is ${stateOf(once, view)}`;
+  const standby = view.nodes.some((node) => node.server?.inRecovery === true);
+  return [
+    {
+      id: 'no-primary',
+      level: 'critical',
+      node: once?.name ?? null,
+      says: `no node takes writes${why}`,
+      hint: standby ? 'Starting the old primary loses nothing; the dry run of a promotion says what that one would lose.' : null,
+      next: standby ? ['pgrepl promote --dry-run'] : [],
+    },
+  ];
+}
+
+function twoPrimaries(view: StatusView): Finding {
+  const newestFirst = [...view.primaries].sort((a, b) => (b.server?.timeline ?? 0) - (a.server?.timeline ?? 0));
+  const older = newestFirst.slice(1).filter(({ server }) => (server?.timeline ?? 0) < (newestFirst[0]?.server?.timeline ?? 0));
+  return {
+    id: 'two-primaries',
+    level: 'critical',
+    node: null,
+    says: `${view.primaries.length} nodes take writes: ${view.primaries.map(describePrimary).join(' and ')}`,
+    hint: 'Stop the one that is not meant to write before anything else: what it writes from now on is lost or must be merged by hand.',
+    next: older.map(({ name }) => `pgrepl rejoin ${name}`),
+  };
+}
+
+function describePrimary(node: ViewedNode): string {
+  const { server } = node;
+  if (server === null) return node.name;
+  const started = new Date(Number(BigInt(server.startedAt) / 1000n)).toISOString().replace(/\.\d+Z$/, 'Z');
+  const position = positionOf(node);
+  return `${node.name} (timeline ${server.timeline}, at ${position === null ? '?' : renderLsn(position)}, started ${started})`;
+}
+
+function foreignFindings(node: ViewedNode, view: StatusView): readonly Finding[] {
+  if (!isForeign(node, view)) return [];
+  return [
+    {
+      id: 'foreign-system-identifier',
+      level: 'critical',
+      node: node.name,
+      says: `${node.name} is of another cluster: its system identifier is ${node.systemIdentifier ?? '?'}, not ${view.systemIdentifier ?? '?'}`,
+      hint: 'It can never follow the primary of this cluster. Check its port and data directory in the cluster file.',
+      next: [],
+    },
+  ];
+}
+
+function fenceFindings(node: ViewedNode): readonly Finding[] {
+  const { fenced } = node.spec;
+  if (fenced === undefined) return [];
+  return [
+    {
+      id: 'open-fence',
+      level: 'critical',
+      node: node.name,
+      says: `${node.name} was taken for shut off by a statement only ("${fenced}"), and has not come back as a standby`,
+      hint: `If ${node.name} runs anywhere it may take writes that are lost. Reach its machine, make sure that the server is stopped and does not start at boot, then rejoin it.`,
+      next: [`pgrepl rejoin ${node.name}`],
+    },
+  ];
+}
+
+/** Standbys that stream from themselves or from each other: everything looks well, and no write ever arrives. */
+function circleFindings(view: StatusView): readonly Finding[] {
+  const findings: Finding[] = [];
+  const told = new Set<string>();
+  for (const node of view.nodes) {
+    const circle = circleOf(node, view);
+    if (circle === null || told.has(node.name)) continue;
+    for (const { name } of circle) told.add(name);
+    findings.push(circle.length === 1 ? selfFollowing(node, view) : loop(circle, view));
+  }
+  return findings;
+}
+
+/** The nodes of the circle that this one is part of, beginning with it. */
+function circleOf(node: ViewedNode, view: StatusView): readonly ViewedNode[] | null {
+  const path: ViewedNode[] = [];
+  let at: ViewedNode | null = node;
+  while (at !== null && !path.includes(at)) {
+    path.push(at);
+    at = view.links.get(at.name)?.upstream ?? null;
+  }
+  return at === node ? path : null;
+}
+
+function selfFollowing(node: ViewedNode, view: StatusView): Finding {
+  return {
+    id: 'self-following',
+    level: 'critical',
+    node: node.name,
+    says: `${node.name} streams from itself: writes of the primary never arrive, and its own lag reads 0`,
+    hint: 'The address in its primary_conninfo leads back to itself.',
+    next: followPrimary(node, view),
+  };
+}
+
+function loop(circle: readonly ViewedNode[], view: StatusView): Finding {
+  const [first] = circle;
+  return {
+    id: 'loop',
+    level: 'critical',
+    node: first?.name ?? null,
+    says: `${[...circle, first].map((node) => node?.name).join(' streams from ')}: no write of a primary ever arrives`,
+    hint: 'One of them must stream from the primary.',
+    next: first === undefined ? [] : followPrimary(first, view),
+  };
+}
+
+function followPrimary(node: ViewedNode, view: StatusView): readonly string[] {
+  return view.primary === null ? [] : [`pgrepl follow ${node.name} --upstream ${view.primary.name}`];
+}

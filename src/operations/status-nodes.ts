@@ -1,0 +1,86 @@
+import { judgeHistory } from '../postgres/timeline.ts';
+import type { Finding, Level, StatusExtras } from './status.ts';
+import { isForeign, roleOf, type StatusView, type ViewedNode } from './status-links.ts';
+
+/** A data directory with this mode is refused by the server: the lock that a failover leaves on an old primary. */
+const LOCKED_MODE = 0o701;
+
+/** What is wrong with single nodes that do not answer, and what waits on those that do. */
+export function nodeFindings(view: StatusView, extras: StatusExtras): readonly Finding[] {
+  return view.nodes.flatMap((node) => [...stateFindings(node, view, extras), ...stagingFindings(node), ...restartFindings(node)]);
+}
+
+function stateFindings(node: ViewedNode, view: StatusView, extras: StatusExtras): readonly Finding[] {
+  const { name, facts } = node;
+  const level: Level = roleOf(node, view) === 'primary' ? 'critical' : 'warning';
+  const because = facts.trouble === null ? '' : `: ${facts.trouble}`;
+  const of = (id: string, at: Level, says: string, hint: string | null, next: readonly string[] = []): readonly Finding[] => [{ id, level: at, node: name, says, hint, next }];
+  switch (facts.state) {
+    case 'up':
+      return [];
+    case 'down':
+      if (isLocked(node)) return of('fenced', 'warning', `${name} is stopped and locked since a failover; ${divergence(node, view, extras)}`, 'Its data directory cannot be started until it has rejoined; its WAL is kept.', [`pgrepl rejoin ${name}`]);
+      return of('node-down', level, `${name} is stopped`, stoppedHint(node, view, extras), isForeign(node, view) ? [] : [`pgrepl rejoin ${name}`]);
+    case 'starting':
+      return of('node-starting', level, `${name} is starting up and lets nobody in yet${because}`, null);
+    case 'stopping':
+      return of('node-stopping', level, `${name} is shutting down${because}`, null);
+    case 'closed':
+      return of('node-closed', level, `${name} runs but does not let pgrepl in${because}`, null, [`pgrepl doctor ${name}`]);
+    case 'silent':
+      return of('node-silent', 'critical', `${name} has running processes but does not answer${because}`, 'A frozen server can go on at any moment: do not take it for dead.', [`pgrepl doctor ${name}`]);
+    case 'unknown':
+      return of('node-unreachable', level, `${name} cannot be reached${because}`, 'Whether it runs is not known: it may still take writes.');
+  }
+}
+
+/** True for a stopped node whose data directory a failover has locked. */
+export function isLocked(node: ViewedNode): boolean {
+  return node.facts.directoryMode === LOCKED_MODE && node.facts.state === 'down';
+}
+
+function stoppedHint(node: ViewedNode, view: StatusView, extras: StatusExtras): string | null {
+  if (view.primary === null || node.facts.hasSignal || node.facts.control === null || isForeign(node, view)) return null;
+  return `It was a primary; started as it is it would be a second one. It has ${divergence(node, view, extras).replace(/^it has /, '')}.`;
+}
+
+/** Whether a stopped node has more than the primary took over, as far as its control file tells. */
+function divergence(node: ViewedNode, view: StatusView, { history }: StatusExtras): string {
+  const control = node.facts.control;
+  const primary = view.primary?.server ?? null;
+  if (control === null || primary === null || history === undefined) return 'it has not been compared with the primary';
+  // The checkpoint record starts here; a record is in the new timeline's past whole or not at all.
+  const { verdict } = judgeHistory({ timeline: control.timeline, endLsn: control.checkpointLsn }, { timeline: primary.timeline, history });
+  const clean = control.state === 'shut down' || control.state === 'shut down in recovery';
+  switch (verdict) {
+    case 'ancestor':
+      return clean ? 'it has not diverged' : 'it has crashed, and whether it has diverged is told by its WAL';
+    case 'ahead':
+    case 'unrelated':
+    case 'newer':
+      return 'it has diverged: it holds changes that the primary does not have';
+    case 'same':
+      return 'it has the timeline of the primary, which does not prove one history';
+  }
+}
+
+function stagingFindings(node: ViewedNode): readonly Finding[] {
+  if (node.facts.staging === null) return [];
+  const { marker } = node.facts.staging;
+  return [
+    {
+      id: 'unfinished-run',
+      level: 'warning',
+      node: node.name,
+      says: `${marker.command} of ${node.name} has not finished (run ${marker.run})`,
+      hint: 'The same command goes on where it stopped; undo takes it back.',
+      next: [`pgrepl ${marker.command} ${node.name}`, `pgrepl undo ${marker.run}`],
+    },
+  ];
+}
+
+function restartFindings(node: ViewedNode): readonly Finding[] {
+  const names = Object.entries(node.server?.settings ?? {}).flatMap(([name, { pendingRestart }]) => (pendingRestart ? [name] : []));
+  if (names.length === 0) return [];
+  return [{ id: 'pending-restart', level: 'warning', node: node.name, says: `${node.name} waits for a restart to take up ${names.sort().join(', ')}`, hint: null, next: [] }];
+}
