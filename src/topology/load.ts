@@ -5,15 +5,14 @@ import { usageError, type Reason } from '../errors.ts';
 import { printable } from '../postgres/names.ts';
 import { cacheFor } from './cache.ts';
 import { didYouMean } from './did-you-mean.ts';
-import { flawsOfNodes, topologyOf, type ClusterWords } from './merge.ts';
+import { flawsOfNodes, topologyOf, type ClusterWords, type LoadedTopology } from './merge.ts';
 import type { ClusterFile, Flaw } from './schema.ts';
-import type { Topology } from './topology.ts';
 
 /**
  * The wanted topology. A missing file is an empty one (`exists: false`). A wrong file is one usage error with every
  * complaint in its `reasons`, each with line and column.
  */
-export async function loadTopology(file: string, words: ClusterWords = {}, env: Readonly<Record<string, string | undefined>> = process.env): Promise<Topology> {
+export async function loadTopology(file: string, words: ClusterWords = {}, env: Readonly<Record<string, string | undefined>> = process.env): Promise<LoadedTopology> {
   const path = isAbsolute(file) ? file : resolve(file);
   const text = await readClusterText(path);
   if (text === null) return topologyOf({}, path, false, words);

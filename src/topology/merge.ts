@@ -61,8 +61,16 @@ function merged(content: ClusterFile, entry: NodeEntry | null): NodeEntry {
   return { ...content.defaults, ...entry };
 }
 
+/** What the file says for every node that does not say otherwise; a new node takes it, too. */
+export type NodeDefaults = Partial<Omit<NodeSpec, 'name'>>;
+
+/** The topology with what only the commands that add a node need. */
+export interface LoadedTopology extends Topology {
+  readonly defaults: NodeDefaults;
+}
+
 /** The wanted topology that the file's content comes to, with its defaults filled in. */
-export function topologyOf(content: ClusterFile, file: string, exists: boolean, words: ClusterWords): Topology {
+export function topologyOf(content: ClusterFile, file: string, exists: boolean, words: ClusterWords): LoadedTopology {
   return {
     file,
     exists,
@@ -70,6 +78,18 @@ export function topologyOf(content: ClusterFile, file: string, exists: boolean, 
     replicationUser: parseRoleName(content.replication?.user ?? words.replicationUser ?? DEFAULT_REPLICATION_USER),
     sync: content.replication?.sync ?? 'off',
     nodes: Object.entries(content.nodes ?? {}).map(([name, entry]) => specOf(name, merged(content, entry))),
+    defaults: defaultsOf(content.defaults ?? {}),
+  };
+}
+
+function defaultsOf(says: NodeEntry): NodeDefaults {
+  const { name: _name, host, port, pgdata, via, ...rest } = specOf('defaults', says);
+  return {
+    ...rest,
+    ...(says.host === undefined ? {} : { host }),
+    ...(says.port === undefined ? {} : { port }),
+    ...(says.pgdata === undefined ? {} : { pgdata }),
+    ...(says.via === undefined ? {} : { via }),
   };
 }
 

@@ -1,11 +1,10 @@
 import * as z from 'zod';
+import { VIA } from './via.ts';
 
 const NAME = /^[a-z][a-z0-9_]{0,62}$/;
 const ABSOLUTE = /^\/[^\u0000-\u001f\u007f]*$/;
 const ONE_LINE = /^[^\u0000-\u001f\u007f]+$/;
 
-/** `local`, `ssh://[user@]host[:port]`, `docker://container`. */
-export const VIA = /^(?:local|ssh:\/\/(?:[A-Za-z0-9_][A-Za-z0-9_.-]*@)?(?:[A-Za-z0-9_][A-Za-z0-9_.-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?|docker:\/\/[A-Za-z0-9][A-Za-z0-9_.-]*)$/;
 const CIDR = /^(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?:\/[0-9]{1,2})?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:\/[0-9]{1,3})?)$/;
 const SYNC = /^(?:off|(?:any|first) [1-9][0-9]*(?: ?\([a-z][a-z0-9_]*(?:, ?[a-z][a-z0-9_]*)*\))?)$/;
 

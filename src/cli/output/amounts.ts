@@ -1,17 +1,3 @@
-const UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'] as const;
-
-/** Bytes as PostgreSQL writes them (1 kB is 1024 bytes), three digits. */
-export function showBytes(bytes: number): string {
-  let value = bytes;
-  let unit = 0;
-  while (Math.abs(value) >= 1024 && unit < UNITS.length - 1) {
-    value /= 1024;
-    unit += 1;
-  }
-  const digits = unit === 0 || value >= 100 ? 0 : value >= 10 ? 1 : 2;
-  return `${value.toFixed(digits)} ${UNITS[unit] ?? 'B'}`;
-}
-
 /** A time that passed: `340 ms`, `12.3 s`, `4 min 12 s`, `2 h 5 min`. */
 export function showMilliseconds(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)} ms`;

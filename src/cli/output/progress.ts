@@ -1,5 +1,6 @@
 import type { Listener, RunEvent } from '../../plan/events.ts';
-import { showBytes, showMilliseconds, showSeconds } from './amounts.ts';
+import { renderBytes } from '../../postgres/units.ts';
+import { showMilliseconds, showSeconds } from './amounts.ts';
 import { cleanLine, type Terminal } from './terminal.ts';
 
 type StepEvent = Extract<RunEvent, { readonly event: 'step' }>;
@@ -170,10 +171,10 @@ function meterFor(now: () => number): Meter {
       if (done !== undefined) {
         const share = total !== null && total > 0 ? Math.min(1, done / total) : null;
         if (share !== null) parts.push(`${bar ? `${barOf(share)} ` : ''}${Math.floor(share * 100)} %`);
-        parts.push(total === null ? showBytes(done) : `${showBytes(done)} of ${showBytes(Math.max(done, total))}`);
+        parts.push(total === null ? renderBytes(done) : `${renderBytes(done)} of ${renderBytes(Math.max(done, total))}`);
         const rate = rateOf(samples);
         if (rate !== null) {
-          parts.push(`${showBytes(rate)}/s`);
+          parts.push(`${renderBytes(rate)}/s`);
           if (total !== null && rate > 0 && total > done) parts.push(`${showSeconds((total - done) / rate)} left`);
         }
       }
