@@ -42,6 +42,8 @@ export interface Login {
 }
 
 const DEFAULT_DEADLINE_MS = 30_000;
+/** A hand-over says goodbye while the primary is down: nobody waits long for an answer. */
+const GOODBYE_MS = 250;
 
 /** A session stands on its own ground: nothing that ALTER ROLE, ALTER DATABASE or postgresql.conf says changes how our statements run. */
 const GROUND = [
@@ -136,6 +138,8 @@ function sessionOf(client: Client, stream: Duplex, serverVersion: string, login:
   const run = async (text: string, options: QueryOptions): Promise<readonly Row[]> => {
     if (broken) throw lost(null, login.node);
     const { values, name, deadlineMs = DEFAULT_DEADLINE_MS, signal } = options;
+    // Nothing is sent any more; a statement that is under way is another matter and costs the connection.
+    if (signal?.aborted === true) throw interrupted();
     try {
       const sent = client.query<Record<string, string | null>>({ text, ...(values && { values: [...values] }), ...(name !== undefined && { name }) });
       return (await bounded(sent, { deadlineMs, signal }, () => late(deadlineMs, login.node))).rows;
@@ -161,7 +165,7 @@ function sessionOf(client: Client, stream: Duplex, serverVersion: string, login:
       return await turn;
     },
     close: async () => {
-      if (!broken) await bounded(client.end(), { deadlineMs: 1_000 }, () => late(1_000, login.node)).catch(ignore);
+      if (!broken) await bounded(client.end(), { deadlineMs: GOODBYE_MS }, () => late(GOODBYE_MS, login.node)).catch(ignore);
       broken = true;
       stream.destroy();
     },
@@ -176,7 +180,7 @@ async function bounded<T>(work: Promise<T>, limits: { readonly deadlineMs: numbe
   let onAbort: (() => void) | undefined;
   const ended = new Promise<never>((_resolve, reject) => {
     onAbort = () => {
-      reject(new PgreplError('interrupted', 'interrupted', 'interrupted'));
+      reject(interrupted());
     };
     if (signal?.aborted === true) onAbort();
     signal?.addEventListener('abort', onAbort, { once: true });
@@ -235,6 +239,10 @@ function queryError(thrown: unknown, node: string | undefined): PgreplError {
   if (state === null || state.startsWith('57P') || state.startsWith('08')) return lost(thrown, node);
   const detail = (thrown as { readonly detail?: unknown }).detail;
   return new PgreplError('unfinished', 'sql-failed', messageOf(thrown), { node, details: [state, ...(typeof detail === 'string' ? [printable(detail)] : [])] });
+}
+
+function interrupted(): PgreplError {
+  return new PgreplError('interrupted', 'interrupted', 'interrupted');
 }
 
 function lost(thrown: unknown, node: string | undefined): PgreplError {

@@ -13,6 +13,10 @@ export interface OpenServerOptions {
   readonly signal?: AbortSignal | undefined;
   /** A further session of the same user in another database, for what can only be seen from inside. */
   readonly openDatabase: OpenDatabase;
+  /** Asked once, before the first change: throws when the server with this data directory is not the one meant. */
+  readonly guard?: ((dataDirectory: string) => Promise<void>) | undefined;
+  /** When a file was last written, in seconds since 1970 with fractions; SQL knows whole seconds only. `null`: not to be had. */
+  readonly modifiedAt?: ((path: string) => Promise<number | null>) | undefined;
   readonly node?: string | undefined;
 }
 
@@ -20,9 +24,21 @@ const HOUR_MS = 3_600_000;
 const RELOAD_DEADLINE_MS = 15_000;
 
 /** A server, asked and told over this session. `close` closes the session. */
-export function openServer(session: Session, { signal, openDatabase, node }: OpenServerOptions): Server {
+export function openServer(session: Session, { signal, openDatabase, guard, modifiedAt, node }: OpenServerOptions): Server {
   const ask = async (text: string, options: QueryOptions = {}): Promise<readonly Row[]> => await session.query(text, { signal, ...options });
   const one = async (text: string, values: readonly string[] = []): Promise<Row | undefined> => (await ask(text, { values }))[0];
+
+  let guarded: Promise<void> | undefined;
+  // A stale postmaster.pid may have led to another server that took over its port; questions may find that out, changes must not.
+  const checkGuard = async (): Promise<void> => {
+    if (guard) await guard((await one("SELECT current_setting('data_directory') AS directory"))?.['directory'] ?? '');
+  };
+  const change = async (text: string, options: QueryOptions = {}): Promise<readonly Row[]> => {
+    guarded ??= checkGuard();
+    await guarded;
+    return await ask(text, options);
+  };
+  const changeOne = async (text: string, values: readonly string[] = []): Promise<Row | undefined> => (await change(text, { values }))[0];
 
   const role = async (name: string): Promise<RoleFacts | null> => {
     const row = await one(ROLE_QUERY, [name]);
@@ -39,19 +55,19 @@ export function openServer(session: Session, { signal, openDatabase, node }: Ope
 
     createRole: async (name, verifier) => {
       const verb = (await role(name)) === null ? 'CREATE' : 'ALTER';
-      await ask(`${verb} ROLE ${quoteIdentifier(name)} LOGIN REPLICATION PASSWORD ${quoteLiteral(verifier.reveal())}`);
+      await change(`${verb} ROLE ${quoteIdentifier(name)} LOGIN REPLICATION PASSWORD ${quoteLiteral(verifier.reveal())}`);
     },
     dropRole: async (name) => {
-      await ask(`DROP ROLE IF EXISTS ${quoteIdentifier(name)}`);
+      await change(`DROP ROLE IF EXISTS ${quoteIdentifier(name)}`);
     },
 
     createSlot: async (name) => {
-      await orElse('42710', one('SELECT pg_create_physical_replication_slot($1::name, true)', [name]), () => {
+      await orElse('42710', changeOne('SELECT pg_create_physical_replication_slot($1::name, true)', [name]), () => {
         throw new PgreplError('refused', 'slot-exists', `replication slot ${name} exists already`, { node, details: ['42710'] });
       });
     },
     dropSlot: async (name) => {
-      const dropping = one('SELECT pg_drop_replication_slot(slot_name) FROM pg_catalog.pg_replication_slots WHERE slot_name = $1::name', [name]);
+      const dropping = changeOne('SELECT pg_drop_replication_slot(slot_name) FROM pg_catalog.pg_replication_slots WHERE slot_name = $1::name', [name]);
       const inUse = orElse('55006', dropping, () => {
         throw new PgreplError('refused', 'slot-active', `replication slot ${name} is in use`, { node, details: ['55006'], hint: 'A standby or a backup is connected to it.' });
       });
@@ -61,7 +77,7 @@ export function openServer(session: Session, { signal, openDatabase, node }: Ope
 
     reload: async () => {
       const before = (await one(LOAD_TIME_QUERY))?.['at'];
-      await one('SELECT pg_reload_conf()');
+      await changeOne('SELECT pg_reload_conf()');
       const until = performance.now() + RELOAD_DEADLINE_MS;
       for (let round = 0; (await one(LOAD_TIME_QUERY))?.['at'] === before; round += 1) {
         // The load time does not move while a file cannot be read as a whole: look for that early, and not in every round.
@@ -70,28 +86,33 @@ export function openServer(session: Session, { signal, openDatabase, node }: Ope
         await pause(5);
       }
     },
+    hasLoaded: async (path) => {
+      const [row, written] = await Promise.all([one(LOADED_QUERY, [path]), modifiedAt?.(path) ?? null]);
+      const loaded = Number(row?.['loaded'] ?? 0);
+      return loaded >= (written ?? Number(row?.['written'] ?? 0));
+    },
     fileErrors,
     hbaRules: async () => (await ask(HBA_QUERY)).map((row) => JSON.parse(row['rule'] ?? '{}') as HbaRuleRow),
 
     // One statement each: ALTER SYSTEM cannot run in a transaction, and several in one text would be one.
     resetSystemSettings: async (names) => {
-      for (const name of names) await ask(`ALTER SYSTEM RESET ${quoteSettingName(name)}`);
+      for (const name of names) await change(`ALTER SYSTEM RESET ${quoteSettingName(name)}`);
     },
     setSystemSettings: async (values) => {
-      for (const [name, value] of Object.entries(values)) await ask(`ALTER SYSTEM SET ${quoteSettingName(name)} = ${quoteLiteral(value)}`);
+      for (const [name, value] of Object.entries(values)) await change(`ALTER SYSTEM SET ${quoteSettingName(name)} = ${quoteLiteral(value)}`);
     },
 
     checkpoint: async () => {
-      await ask('CHECKPOINT', { deadlineMs: HOUR_MS });
+      await change('CHECKPOINT', { deadlineMs: HOUR_MS });
     },
     writeMarker: async () => {
       // Transactional: its commit is flushed (the session has synchronous_commit=local), and everything before it is too.
-      await one("SELECT pg_logical_emit_message(true, 'pgrepl', 'marker')");
+      await changeOne("SELECT pg_logical_emit_message(true, 'pgrepl', 'marker')");
       return lsnOf(await one('SELECT pg_current_wal_flush_lsn()::text AS at'), 'at', node);
     },
     requestPromote: async () => {
       const refused = (details: readonly string[]): PgreplError => new PgreplError('refused', 'promote-refused', 'the server refused to promote', { node, details });
-      const answer = await orElse('55000', one('SELECT pg_promote(false)::text AS sent'), () => {
+      const answer = await orElse('55000', changeOne('SELECT pg_promote(false)::text AS sent'), () => {
         throw refused(['55000', 'it is not in recovery']);
       });
       if (answer?.['sent'] !== 'true') throw refused(['00000', 'pg_promote returned false']);
@@ -104,7 +125,7 @@ export function openServer(session: Session, { signal, openDatabase, node }: Ope
       if (text === null || text === undefined) throw new PgreplError('unreachable', 'history-missing', `${file} is not there`, { node });
       return text;
     },
-    tryAdvisoryLock: async (key) => (await one('SELECT pg_try_advisory_lock($1::bigint)::text AS got', [key.toString()]))?.['got'] === 'true',
+    tryAdvisoryLock: async (key) => (await changeOne('SELECT pg_try_advisory_lock($1::bigint)::text AS got', [key.toString()]))?.['got'] === 'true',
     close: async () => {
       await session.close();
     },
@@ -126,6 +147,9 @@ SELECT rolcanlogin::text AS login, rolreplication::text AS replication, rolsuper
 FROM pg_catalog.pg_authid WHERE rolname = $1::name`;
 
 const LOAD_TIME_QUERY = 'SELECT extract(epoch FROM pg_conf_load_time())::text AS at';
+
+const LOADED_QUERY = `
+SELECT extract(epoch FROM pg_conf_load_time())::text AS loaded, extract(epoch FROM (pg_stat_file($1, true)).modification)::text AS written`;
 
 // A changed value that waits for a restart is shown as an error there ("setting could not be applied"); it is none.
 const FILE_ERRORS_QUERY = `

@@ -1,0 +1,130 @@
+import { PgreplError } from '../errors.ts';
+import type { Address, Host } from '../host/host.ts';
+import { features } from '../postgres/features.ts';
+import { matchHba, parseHba, type HbaLine } from '../postgres/hba-file.ts';
+import { parsePidFile, type PidFile } from '../postgres/pid-file.ts';
+import { notAccepting, openSession, type Session } from '../postgres/session.ts';
+import type { Secret } from '../secret.ts';
+import type { NodePlace } from './world.ts';
+
+/** How a session of the superuser is got on one node. */
+export interface LiveLogin {
+  readonly place: NodePlace;
+  /** With the rights of the server's owner. */
+  readonly host: Host;
+  /** Asked only when the server does not let its owner in without one. */
+  readonly adminPassword: () => Promise<Secret | null>;
+  readonly signal: AbortSignal;
+}
+
+const CONNECT_MS = 10_000;
+
+/**
+ * Opens a session of the superuser: over the Unix socket that postmaster.pid names, as the server's owner; where that is refused and there
+ * is a password, with it, over the socket and over TCP. Throws `server-down`, `login-refused` (which names the rule that decided),
+ * `server-starting`, `server-stopping`, `server-not-accepting`, `too-many-clients`, `server-silent`.
+ */
+export async function openLiveSession(login: LiveLogin, database: string): Promise<Session> {
+  const { place, host } = login;
+  const pidFile = await readPidFile(host, place);
+  if (pidFile === null) throw down(place, 'there is no postmaster.pid');
+  const [socket, tcp] = addressesOf(pidFile, place);
+  try {
+    if (socket !== null) return await logIn(login, socket, database, null, pidFile);
+  } catch (thrown) {
+    if (!isRefusal(thrown)) throw await explain(login, thrown);
+    const password = await login.adminPassword();
+    if (password === null) throw await nameRule(login, thrown, { type: 'local', database, user: place.adminUser, address: null });
+    try {
+      return await logIn(login, socket ?? tcp, database, password, pidFile);
+    } catch (again) {
+      if (!isRefusal(again)) throw await explain(login, again);
+    }
+    return await overTcp(login, tcp, database, password, pidFile);
+  }
+  return await overTcp(login, tcp, database, await login.adminPassword(), pidFile);
+}
+
+async function overTcp(login: LiveLogin, tcp: Address & { readonly host: string }, database: string, password: Secret | null, pidFile: PidFile): Promise<Session> {
+  try {
+    return await logIn(login, tcp, database, password, pidFile);
+  } catch (thrown) {
+    if (!isRefusal(thrown)) throw await explain(login, thrown);
+    throw await nameRule(login, thrown, { type: 'host', database, user: login.place.adminUser, address: tcp.host === '::1' ? '::1' : '127.0.0.1' });
+  }
+}
+
+async function logIn({ place, host, signal }: LiveLogin, address: Address, database: string, password: Secret | null, pidFile: PidFile): Promise<Session> {
+  const stream = await host.connect(address, CONNECT_MS);
+  return await openSession(stream, { user: place.adminUser, database, password, deadlineMs: CONNECT_MS, signal, node: place.name, status: pidFile.status });
+}
+
+async function readPidFile(host: Host, place: NodePlace): Promise<PidFile | null> {
+  const text = await host.readText(`${place.pgdata}/postmaster.pid`);
+  return text === null ? null : parsePidFile(text);
+}
+
+function addressesOf(pidFile: PidFile, place: NodePlace): readonly [{ readonly socket: string } | null, { readonly host: string; readonly port: number }] {
+  const port = pidFile.port ?? place.port;
+  const socket = pidFile.socketDirectory === null ? null : { socket: `${pidFile.socketDirectory}/.s.PGSQL.${port}` };
+  const listen = pidFile.listenAddress;
+  const host = listen === null || listen === '*' || listen === '0.0.0.0' || listen === 'localhost' ? '127.0.0.1' : listen === '::' ? '::1' : listen;
+  return [socket, { host, port }];
+}
+
+function isRefusal(thrown: unknown): thrown is PgreplError {
+  return thrown instanceof PgreplError && thrown.code === 'login-refused';
+}
+
+/** The same failure, said as what it means for this server. */
+async function explain({ place, host }: LiveLogin, thrown: unknown): Promise<unknown> {
+  if (!(thrown instanceof PgreplError)) return thrown;
+  // The status was read before the login; between the two the server may have begun to stop.
+  if (thrown.details[0] === '57P03') return notAccepting((await readPidFile(host, place))?.status, thrown.details[1] ?? thrown.message, place.name);
+  if (thrown.code !== 'connect-failed') return thrown;
+  const processes = await host.processesIn(await host.realPath(place.pgdata));
+  if (processes.length === 0) return down(place, 'its postmaster.pid is left over, and no process has its directory');
+  const status = (await readPidFile(host, place))?.status;
+  if (status === 'starting' || status === 'stopping') return notAccepting(status, thrown.message, place.name);
+  return new PgreplError('unreachable', 'server-silent', 'the server runs and cannot be reached', { node: place.name, details: [...thrown.details, thrown.message], cause: thrown });
+}
+
+function down(place: NodePlace, why: string): PgreplError {
+  return new PgreplError('unreachable', 'server-down', 'the server is not running', { node: place.name, details: [`${place.pgdata}: ${why}`] });
+}
+
+/** The refusal with the rule of pg_hba.conf that decided it, as far as the file tells. */
+async function nameRule(login: LiveLogin, refusal: PgreplError, request: Parameters<typeof matchHba>[1]): Promise<PgreplError> {
+  const { place, host } = login;
+  const path = await hbaPath(host, place);
+  const [text, version] = await Promise.all([host.readText(path), host.readText(`${place.pgdata}/PG_VERSION`)]);
+  if (text === null) return refusal;
+  const can = features(Number.parseInt(version ?? '0', 10) * 10_000);
+  const rule = matchHba(parseHba(text, { joinsLines: can.hbaJoinsLines, includes: can.hbaIncludes }), request);
+  const decides = rule === null ? `no rule of ${path} lets it in` : `line ${rule.line} of ${path} decides: ${(text.split('\n')[rule.line - 1] ?? '').trim()}`;
+  return new PgreplError('refused', 'login-refused', `user ${place.adminUser} cannot log in`, {
+    node: place.name,
+    details: [...refusal.details, refusal.message, decides],
+    hint: hintFor(rule, place),
+    cause: refusal,
+  });
+}
+
+function hintFor(rule: HbaLine | null, place: NodePlace): string {
+  const wanted = `local all ${place.adminUser} peer`;
+  if (rule === null || rule.method === 'reject') return `pgrepl logs in as the system user ${place.osUser}; a line "${wanted}" above it would let it in.`;
+  if (rule.method === 'peer') return `The system user ${place.osUser} may not be ${place.adminUser}: name another user for one of the two, or a map in pg_ident.conf.`;
+  return `That rule asks for more than being ${place.osUser}: give the password of ${place.adminUser}, or put a line "${wanted}" above it.`;
+}
+
+/** Where pg_hba.conf is, by the words that the postmaster was started with; the server itself cannot be asked. */
+async function hbaPath(host: Host, place: NodePlace): Promise<string> {
+  const started = (await host.readText(`${place.pgdata}/postmaster.opts`)) ?? '';
+  const named = (name: string): string | undefined => new RegExp(`"(?:--)?${name}=([^"]+)"`).exec(started)?.[1];
+  const hba = named('hba_file');
+  if (hba !== undefined) return hba;
+  const config = named('config_file');
+  // Debian keeps both files side by side outside the data directory.
+  const beside = config === undefined ? null : `${config.slice(0, config.lastIndexOf('/'))}/pg_hba.conf`;
+  return beside !== null && (await host.stat(beside)) !== null ? beside : `${place.pgdata}/pg_hba.conf`;
+}
