@@ -48,7 +48,6 @@ const GOODBYE_MS = 250;
 /** A session stands on its own ground: nothing that ALTER ROLE, ALTER DATABASE or postgresql.conf says changes how our statements run. */
 const GROUND = [
   ['search_path', ''],
-  ['synchronous_commit', 'local'],
   ['statement_timeout', '0'],
   // Shorter than our own deadline: a lock wait must end with an error of the server, not with a lost connection.
   ['lock_timeout', '10000'],

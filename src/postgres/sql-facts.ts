@@ -23,7 +23,7 @@ const SETTINGS = [
 
 /**
  * The one question of `status` and of every plan: one statement, one round trip, one JSON text. Positions and 64-bit numbers travel as
- * text. Names of functions need no schema because the session's search_path is empty: only pg_catalog is searched.
+ * text. The session's own synchronous_commit says nothing about the server, so that one is read as RESET would set it. Names of functions need no schema because the session's search_path is empty: only pg_catalog is searched.
  */
 export function factsQuery(features: Features): string {
   const pause = features.pauseStateFunction ? 'pg_get_wal_replay_pause_state()' : "CASE WHEN pg_is_wal_replay_paused() THEN 'paused' ELSE 'not paused' END";
@@ -58,7 +58,7 @@ SELECT json_build_object(
       'retained', pg_wal_lsn_diff(CASE WHEN r.recovery THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END, restart_lsn),
       'xmin', xmin IS NOT NULL OR catalog_xmin IS NOT NULL) ORDER BY slot_name), '[]'::json)
       FROM pg_catalog.pg_replication_slots),
-  'settings', (SELECT json_object_agg(name, json_build_array(setting, unit, source, sourcefile, sourceline, pending_restart))
+  'settings', (SELECT json_object_agg(name, json_build_array(CASE name WHEN 'synchronous_commit' THEN reset_val ELSE setting END, unit, source, sourcefile, sourceline, pending_restart))
       FROM pg_catalog.pg_settings WHERE name = ANY (${quoteLiteral(`{${SETTINGS.join(',')}}`)}::text[])),
   'now', extract(epoch FROM clock_timestamp())::float8
 )::text AS facts

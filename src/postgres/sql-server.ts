@@ -29,12 +29,14 @@ export function openServer(session: Session, { signal, openDatabase, guard, modi
   const one = async (text: string, values: readonly string[] = []): Promise<Row | undefined> => (await ask(text, { values }))[0];
 
   let guarded: Promise<void> | undefined;
-  // A stale postmaster.pid may have led to another server that took over its port; questions may find that out, changes must not.
-  const checkGuard = async (): Promise<void> => {
-    if (guard) await guard((await one("SELECT current_setting('data_directory') AS directory"))?.['directory'] ?? '');
+  // Our own writes never wait for a synchronous standby that is away (hazard X6). And a stale postmaster.pid may have led to another
+  // server that took over its port: questions may find that out, changes must not.
+  const prepareToChange = async (): Promise<void> => {
+    const row = await one("SELECT set_config('synchronous_commit', 'local', false), current_setting('data_directory') AS directory");
+    await guard?.(row?.['directory'] ?? '');
   };
   const change = async (text: string, options: QueryOptions = {}): Promise<readonly Row[]> => {
-    guarded ??= checkGuard();
+    guarded ??= prepareToChange();
     await guarded;
     return await ask(text, options);
   };
@@ -106,7 +108,7 @@ export function openServer(session: Session, { signal, openDatabase, guard, modi
       await change('CHECKPOINT', { deadlineMs: HOUR_MS });
     },
     writeMarker: async () => {
-      // Transactional: its commit is flushed (the session has synchronous_commit=local), and everything before it is too.
+      // Transactional: its commit is flushed (synchronous_commit is local here), and everything before it is too.
       await changeOne("SELECT pg_logical_emit_message(true, 'pgrepl', 'marker')");
       return lsnOf(await one('SELECT pg_current_wal_flush_lsn()::text AS at'), 'at', node);
     },
