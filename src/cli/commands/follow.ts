@@ -1,0 +1,24 @@
+import { usageError } from '../../errors.ts';
+import type { Follow } from '../../operations/wants.ts';
+import { change, type Command } from '../command.ts';
+import { ADMIN_OPTIONS, parseKnown } from '../known-node.ts';
+import { knownNode } from '../node-words.ts';
+
+/** `pgrepl follow NAME --upstream NODE` */
+export const follow: Command = change<Follow>({
+  name: 'follow',
+  summary: 're-point a running standby at another upstream',
+  arguments: [{ name: '<NAME>', help: 'the standby' }],
+  options: [{ flags: '--upstream <NODE>', help: 'the node to stream from' }, ...ADMIN_OPTIONS],
+  examples: ['pgrepl follow node3 --upstream node2'],
+  parse: async (context) => {
+    const parsed = await parseKnown(context);
+    const name = knownNode(context.words.arguments[0] ?? '', parsed.topology);
+    const typed = context.words.text('upstream');
+    if (typed === undefined) throw usageError('upstream-missing', `which node ${name} is to stream from is missing`, { node: name, next: [`pgrepl follow ${name} --upstream NODE`] });
+    const upstream = knownNode(typed, parsed.topology);
+    if (upstream === name) throw usageError('upstream-self', `${name} cannot stream from itself`, { node: name });
+    return { ...parsed, want: { name, upstream } };
+  },
+  decide: async () => (await import('../../operations/follow.ts')).decideFollow,
+});

@@ -1,0 +1,45 @@
+import { usageError } from '../../errors.ts';
+import type { Promote } from '../../operations/wants.ts';
+import { hasControlCharacter, printable } from '../../postgres/names.ts';
+import { parseBytes } from '../../postgres/units.ts';
+import { change, type Command, type Context } from '../command.ts';
+import { ADMIN_OPTIONS, BUDGET_OPTION, budgetFrom, parseKnown } from '../known-node.ts';
+import { knownNode } from '../node-words.ts';
+
+/** `pgrepl promote [NAME]` */
+export const promote: Command = change<Promote>({
+  name: 'promote',
+  summary: 'make a standby the primary: a switchover or a failover, whichever is proved right',
+  arguments: [{ name: '[NAME]', help: 'the standby (default: the best candidate)' }],
+  options: [
+    { flags: '--failover', help: 'never a planned switchover: refused while the primary runs' },
+    { flags: '--fenced <HOW>', help: 'states how the old primary was shut off, when it cannot be reached' },
+    { flags: '--accept-loss <BYTES>', help: 'the loss that the preview named, or unknown' },
+    BUDGET_OPTION,
+    ...ADMIN_OPTIONS,
+  ],
+  examples: ['pgrepl promote --dry-run', 'pgrepl promote node2', 'pgrepl promote node2 --fenced "power cut at the PDU" --accept-loss unknown'],
+  parse: async (context) => {
+    const fenced = fencedFrom(context);
+    const acceptLoss = lossFrom(context.words.text('acceptLoss'));
+    const budgetMs = budgetFrom(context);
+    const parsed = await parseKnown(context);
+    const [typed] = context.words.arguments;
+    const name = typed === undefined ? null : knownNode(typed, parsed.topology);
+    return { ...parsed, want: { name, mode: context.words.flag('failover') ? 'failover' : 'either', fenced, acceptLoss, budgetMs } };
+  },
+  decide: async () => (await import('../../operations/promote.ts')).decidePromote,
+});
+
+function fencedFrom(context: Context): string | null {
+  const text = context.words.text('fenced');
+  if (text === undefined) return null;
+  if (text.trim() === '' || hasControlCharacter(text)) throw usageError('fenced-empty', '--fenced needs a line that says how the old primary was shut off');
+  return text.trim();
+}
+
+function lossFrom(text: string | undefined): number | 'unknown' | null {
+  if (text === undefined || text === 'unknown') return text ?? null;
+  if (/^[0-9]/.test(text)) return parseBytes(text);
+  throw usageError('loss-invalid', `"${printable(text)}" is neither a number of bytes nor unknown (--accept-loss)`);
+}

@@ -1,0 +1,23 @@
+import { unfinishedNodeAt } from '../operations/places.ts';
+import { loadTopology } from '../topology/load.ts';
+import { parseRoleName } from '../postgres/names.ts';
+import { usageError } from '../errors.ts';
+import type { NodeSpec } from '../topology/topology.ts';
+import type { Context, Parsed } from './command.ts';
+import { withMachines } from './machines.ts';
+import { nodeFrom } from './node-words.ts';
+import { passwordsFrom } from './passwords.ts';
+
+/** What the words of `init-primary` and `add-standby` have in common: the node, the cluster file, the passwords. */
+export async function parseNewNode(context: Context): Promise<Omit<Parsed<never>, 'want' | 'locks'> & { readonly node: NodeSpec }> {
+  const { io, globals, words } = context;
+  const cluster = words.text('cluster');
+  if (cluster !== undefined && !/^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/.test(cluster)) {
+    throw usageError('cluster-invalid', `"${cluster}" is not the name of a cluster`, { hint: 'A name has letters, digits, _, . and -, and at most 63 of them.' });
+  }
+  const user = words.text('replicationUser');
+  const topology = await loadTopology(globals.file, { cluster, replicationUser: user === undefined ? undefined : parseRoleName(user) }, io.env);
+  const node = await nodeFrom(context, topology, async (via, pgdata, ofCluster) => await withMachines(async (machines) => await unfinishedNodeAt(machines, via, pgdata, ofCluster)));
+  const nodes = topology.nodes.some((other) => other.name === node.name) ? topology.nodes.map((other) => (other.name === node.name ? node : other)) : [...topology.nodes, node];
+  return { node, nodes, topology, ...(await passwordsFrom(context)) };
+}

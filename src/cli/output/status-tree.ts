@@ -1,0 +1,146 @@
+import type { Finding, StatusDocument, StatusNode } from '../../operations/status.ts';
+import { renderBytes } from '../../postgres/units.ts';
+import { showSeconds } from './amounts.ts';
+import { cleanLine, type Terminal } from './terminal.ts';
+
+type Paint = (text: string) => string;
+type Look = Pick<Terminal, 'paint' | 'columns'>;
+
+interface Column {
+  readonly title: string;
+  readonly right?: boolean;
+  cell(node: StatusNode, document: StatusDocument): string;
+}
+
+/** What cannot be known is shown as this; what does not exist is blank. */
+const UNKNOWN = '?';
+
+const COLUMNS: readonly Column[] = [
+  { title: 'ROLE', cell: ({ role }) => (role === 'unknown' ? UNKNOWN : role) },
+  { title: 'STATE', cell: ({ state }) => state },
+  { title: 'HOST:PORT', cell: ({ host, port }) => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`) },
+  { title: 'TL', right: true, cell: ({ timeline }) => (timeline === null ? UNKNOWN : String(timeline)) },
+  { title: 'RECEIVED', right: true, cell: (node) => bytes(node, node.lag?.receivedBytes) },
+  { title: 'REPLAYED', right: true, cell: (node) => bytes(node, node.lag?.replayedBytes) },
+  { title: 'TIME', right: true, cell: time },
+  { title: 'SYNC', cell: ({ role, sync }) => (role === 'standby' ? (sync ?? UNKNOWN) : '') },
+  { title: 'SLOT/WAL KEPT', cell: slot },
+];
+
+/** On a narrow terminal these are left out, the first one first, until the rest fits. */
+const LEFT_OUT = ['HOST:PORT', 'ROLE', 'SYNC', 'TL', 'SLOT/WAL KEPT', 'RECEIVED', 'TIME'];
+
+/** What a person reads of a status: one line on the cluster, the tree of who streams from whom, and the findings. Ends with a line feed. */
+export function renderStatus(document: StatusDocument, look: Look): string {
+  const findings = document.findings.flatMap((finding) => ['', ...findingLines(finding, look)]);
+  return `${[...header(document, look), '', ...tree(document, look), ...findings].join('\n')}\n`;
+}
+
+function header(document: StatusDocument, { paint, columns }: Look): readonly string[] {
+  const colour: Paint = { ok: paint.green, warning: paint.yellow, critical: paint.red }[document.verdict];
+  const rest = [`primary ${document.primary ?? UNKNOWN}`, `system ${document.systemIdentifier ?? UNKNOWN}`];
+  const used = document.cluster.length + document.verdict.length + 4;
+  const fitting = rest.filter((_, index) => used + rest.slice(0, index + 1).join('  ').length <= columns);
+  return [`${paint.bold(cleanLine(document.cluster))}  ${colour(document.verdict)}  ${fitting.join('  ')}`.trimEnd()];
+}
+
+function tree(document: StatusDocument, { paint, columns }: Look): readonly string[] {
+  const rows = treeRows(document);
+  const names = ['NODE', ...rows.map(({ stem, node }) => `${stem}${node.name}`)];
+  let shown = COLUMNS.map((column) => ({ column, cells: [column.title, ...rows.map(({ node }) => cleanLine(column.cell(node, document)))] })).filter(({ cells }) => cells.slice(1).some((cell) => cell !== ''));
+  const width = (cells: readonly string[]): number => Math.max(...cells.map((cell) => cell.length));
+  const total = (): number => width(names) + shown.reduce((sum, { cells }) => sum + 2 + width(cells), 0);
+  for (const title of LEFT_OUT) if (total() > columns) shown = shown.filter(({ column }) => column.title !== title);
+  const nameWidth = Math.max(4, Math.min(width(names), columns - (total() - width(names))));
+  return names.map((name, index) => {
+    const fitted = name.length > nameWidth ? `${name.slice(0, nameWidth - 1)}…` : name.padEnd(nameWidth);
+    const cells = shown.map(({ column, cells: all }) => {
+      const text = all[index] ?? '';
+      const padded = column.right === true ? text.padStart(width(all)) : text.padEnd(width(all));
+      return index > 0 && column.title === 'STATE' ? stateColour(text, paint)(padded) : padded;
+    });
+    const line = [fitted, ...cells].join('  ').trimEnd();
+    return index === 0 ? paint.dim(line) : line;
+  });
+}
+
+interface Row {
+  readonly stem: string;
+  readonly node: StatusNode;
+}
+
+/** Every node once: those that stream under their upstream, the others at the left edge, the primary first. */
+function treeRows({ nodes, primary }: StatusDocument): readonly Row[] {
+  const rows: Row[] = [];
+  const placed = new Set<string>();
+  const place = (node: StatusNode, stem: string, below: string): void => {
+    placed.add(node.name);
+    rows.push({ stem, node });
+    const children = nodes.filter((child) => child.upstream === node.name && !placed.has(child.name));
+    // Marked before their turn: in a loop each node is still shown only once.
+    for (const { name } of children) placed.add(name);
+    for (const [index, child] of children.entries()) {
+      const last = index === children.length - 1;
+      place(child, `${below}${last ? '└─ ' : '├─ '}`, `${below}${last ? '   ' : '│  '}`);
+    }
+  };
+  const isRoot = ({ upstream }: StatusNode): boolean => upstream === null || !nodes.some(({ name }) => name === upstream);
+  const roots = nodes.filter(isRoot).sort((a, b) => Number(b.name === primary) - Number(a.name === primary) || Number(b.role === 'primary') - Number(a.role === 'primary'));
+  for (const node of [...roots, ...nodes]) if (!placed.has(node.name)) place(node, '', '');
+  return rows;
+}
+
+function bytes({ role }: StatusNode, amount: number | null | undefined): string {
+  if (role === 'primary') return '';
+  return amount === null || amount === undefined ? UNKNOWN : renderBytes(amount);
+}
+
+function time({ role, lag }: StatusNode): string {
+  if (role === 'primary') return '';
+  if (lag?.replayedBytes === 0) return 'idle';
+  const seconds = lag?.seconds ?? null;
+  if (seconds === null) return UNKNOWN;
+  return seconds < 1 ? `${Math.round(seconds * 1000)} ms` : showSeconds(seconds);
+}
+
+function slot(node: StatusNode, document: StatusDocument): string {
+  if (node.slot === null) return node.role === 'primary' ? '' : document.primary === null ? UNKNOWN : '-';
+  const { active, walStatus, retainedBytes } = node.slot;
+  const how = walStatus === 'lost' ? 'lost' : !active ? 'inactive' : (walStatus ?? UNKNOWN);
+  return retainedBytes === null ? how : `${how} ${renderBytes(retainedBytes)}`;
+}
+
+function stateColour(state: string, paint: Look['paint']): Paint {
+  switch (state) {
+    case 'running':
+    case 'streaming':
+      return paint.green;
+    case 'catching-up':
+    case 'archive-recovery':
+    case 'paused':
+    case 'starting':
+    case 'stopping':
+      return paint.yellow;
+    default:
+      return paint.red;
+  }
+}
+
+function findingLines({ level, says, hint, next }: Finding, { paint, columns }: Look): readonly string[] {
+  const sign = { info: paint.blue('·'), warning: paint.yellow('!'), critical: paint.red('✖') }[level];
+  const lines = wrap(cleanLine(says), columns - 2).map((line, index) => (index === 0 ? `${sign} ${line}` : `  ${line}`));
+  const hints = hint === null ? [] : wrap(cleanLine(hint), columns - 8).map((line, index) => (index === 0 ? `  ${paint.bold('hint')}  ${line}` : `        ${line}`));
+  // A command is not broken: it is there to be copied.
+  return [...lines, ...hints, ...next.map((command) => `  ${paint.bold('next')}  ${paint.cyan(cleanLine(command))}`)];
+}
+
+/** Lines of at most `width` characters, broken at blanks; a longer word stays whole. */
+function wrap(text: string, width: number): readonly string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + 1 + word.length > width) lines.push(word);
+    else lines[lines.length - 1] = `${last} ${word}`;
+  }
+  return lines;
+}
