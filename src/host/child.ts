@@ -1,0 +1,136 @@
+import { PgreplError } from '../errors.ts';
+import type { Exit } from './host.ts';
+import { gatherAll, gatherLines } from './lines.ts';
+import type { TransportCommand } from './transport.ts';
+
+/** A killed program has this long to end before its group is killed hard. The guard needs 5 s of its own. */
+const GRACE_MS = 7_000;
+/** After the exit of a program, a pipe that stays silent for this long is held by a daemon that it left behind. */
+const SILENCE_MS = 300;
+const SILENCE_LIMIT_MS = 5_000;
+
+export type ChildCommand = TransportCommand & { readonly env: Readonly<Record<string, string>> };
+
+/**
+ * Runs a program of this machine in a session of its own (Ctrl-C of the terminal does not reach it: the run decides what
+ * is stopped, and in which order). Returns at its exit, even while a server that it started holds its pipes. Throws
+ * `program-not-found`, `program-timeout` and `interrupted`, the last two only once the program is gone.
+ */
+export async function runChild(command: ChildCommand): Promise<Exit> {
+  const program = command.argv[0];
+  if (command.signal?.aborted === true) throw interrupted(program);
+  const { execa } = await import('execa');
+  const { onLine } = command;
+  const out = onLine === undefined ? gatherAll() : gatherLines((line) => onLine('stdout', line));
+  const err = onLine === undefined ? gatherAll() : gatherLines((line) => onLine('stderr', line));
+  const child = execa(program, command.argv.slice(1), {
+    cwd: '/',
+    env: { ...command.env },
+    extendEnv: false,
+    detached: true,
+    cleanup: false,
+    buffer: false,
+    reject: false,
+    stdin: command.lifeline || command.input !== undefined ? 'pipe' : 'ignore',
+    stdout: 'pipe',
+    stderr: 'pipe',
+  });
+  child.catch(() => undefined);
+
+  return await new Promise<Exit>((resolve, reject) => {
+    let stopping: PgreplError | null = null;
+    let hardKill: NodeJS.Timeout | undefined;
+    let lastByte = 0;
+    let open = 2;
+
+    const kill = (signal: NodeJS.Signals): void => {
+      try {
+        if (child.pid !== undefined) process.kill(-child.pid, signal);
+      } catch {
+        // Gone, or it belongs to another user and only its stdin reaches it.
+      }
+    };
+    const stop = (why: PgreplError): void => {
+      if (stopping !== null) return;
+      stopping = why;
+      if (command.lifeline) child.stdin?.destroy();
+      else kill('SIGTERM');
+      hardKill = setTimeout(() => {
+        kill('SIGKILL');
+        hardKill = setTimeout(() => settle(() => reject(why)), 1_000);
+      }, GRACE_MS);
+    };
+    const onAbort = (): void => stop(interrupted(program));
+    const deadline = Number.isFinite(command.deadlineMs)
+      ? setTimeout(() => stop(tooLate(command, program)), command.deadlineMs)
+      : undefined;
+    const settle = (end: () => void): void => {
+      clearTimeout(deadline);
+      clearTimeout(hardKill);
+      command.signal?.removeEventListener('abort', onAbort);
+      child.stdin?.destroy();
+      child.stdout.destroy();
+      child.stderr.destroy();
+      end();
+    };
+    command.signal?.addEventListener('abort', onAbort, { once: true });
+
+    for (const [stream, gatherer] of [[child.stdout, out], [child.stderr, err]] as const) {
+      stream.on('data', (chunk: Uint8Array) => {
+        lastByte = performance.now();
+        gatherer.take(chunk);
+      });
+      stream.on('error', () => undefined);
+      stream.once('close', () => void (open -= 1));
+    }
+    child.stdin?.on('error', () => undefined);
+    if (command.input !== undefined) child.stdin?.end(command.input);
+
+    child.once('error', (error: NodeJS.ErrnoException) => settle(() => reject(spawnError(program, error))));
+    child.once('exit', (code, signal) => {
+      clearTimeout(deadline);
+      const exitedAt = performance.now();
+      lastByte = exitedAt;
+      const finish = (): void => {
+        const now = performance.now();
+        if (open > 0 && now - lastByte < SILENCE_MS && now - exitedAt < SILENCE_LIMIT_MS) {
+          setTimeout(finish, open > 0 && now - exitedAt < 20 ? 1 : 20);
+          return;
+        }
+        settle(() => {
+          if (stopping === null) resolve({ code, signal, stdout: out.text(), stderr: err.text() });
+          else reject(stopping);
+        });
+      };
+      finish();
+    });
+  });
+}
+
+function interrupted(program: string): PgreplError {
+  return new PgreplError('interrupted', 'interrupted', `${program} was interrupted`);
+}
+
+function tooLate(command: TransportCommand, program: string): PgreplError {
+  return new PgreplError(
+    command.effect === 'reads' ? 'unreachable' : 'unknown',
+    'program-timeout',
+    `${program} did not end within ${command.deadlineMs / 1000} s and was stopped`,
+  );
+}
+
+/** What a failed start of a program means. */
+export function spawnError(program: string, error: NodeJS.ErrnoException): PgreplError {
+  if (error.code === 'ENOENT') return programNotFound(program);
+  if (error.code === 'EACCES') {
+    return new PgreplError('refused', 'program-not-executable', `program ${program} may not be run`, { cause: error });
+  }
+  return new PgreplError('bug', 'spawn-failed', `program ${program} could not be started: ${error.message}`, { cause: error });
+}
+
+/** The words for a program that is not there. */
+export function programNotFound(program: string): PgreplError {
+  return new PgreplError('refused', 'program-not-found', `program ${program} was not found`, {
+    hint: 'Install it, or put its directory on the PATH.',
+  });
+}

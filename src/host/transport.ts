@@ -1,0 +1,31 @@
+import type { Duplex } from 'node:stream';
+import type { Address, Exit } from './host.ts';
+import type { Words } from './wrappers.ts';
+
+/** A command as a transport gets it: guarded already, bytes in. */
+export interface TransportCommand {
+  readonly argv: Words;
+  readonly effect: 'reads' | 'changes';
+  readonly env?: Readonly<Record<string, string>> | undefined;
+  readonly input?: Uint8Array | undefined;
+  readonly deadlineMs: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly onLine?: ((stream: 'stdout' | 'stderr', line: string) => void) | undefined;
+  /**
+   * Its stdin stays open, and closing it is how the program is asked to end: at abort, at the deadline, and by the
+   * operating system when pgrepl dies.
+   */
+  readonly lifeline: boolean;
+}
+
+/** A way to a machine, with the rights of one user there. All file verbs are written once over it. */
+export interface Transport {
+  readonly label: string;
+  readonly user: string;
+  /** True when a missing program looks like exit code 1 (sudo). */
+  readonly hidesMissingPrograms: boolean;
+  as(user: string): Transport;
+  run(command: TransportCommand): Promise<Exit>;
+  connect(address: Address, deadlineMs: number): Promise<Duplex>;
+  close(): Promise<void>;
+}
