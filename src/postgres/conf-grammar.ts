@@ -28,7 +28,7 @@ const RULES: readonly (readonly [token: string, rule: RegExp])[] = [
   ['qualified', new RegExp(`${ID}\\.${ID}`, 'uy')],
   ['string', /'(?:[^'\\]|\\.|'')*'/suy],
   ['unquoted', new RegExp(`[${LETTER}][${LETTER}0-9._:/-]*`, 'uy')],
-  ['integer', /[-+]?(?:[0-9]+|0x[0-9a-fA-F]+)[a-zA-Z]*/uy],
+  ['integer', /[-+]?(?:0x[0-9a-fA-F]+|[0-9]+)[a-zA-Z]*/uy],
   ['real', /[-+]?[0-9]*\.[0-9]*(?:[Ee][-+]?[0-9]+)?/uy],
   ['equals', /=/uy],
 ];

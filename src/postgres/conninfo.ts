@@ -32,7 +32,7 @@ function quoteConninfo(keyword: string, value: string): string {
  */
 export function parseConninfo(text: string): Readonly<Record<string, string>> {
   if (/^postgres(?:ql)?:\/\//.test(text)) {
-    throw usageError('conninfo-uri', 'a connection URI is not read here', { hint: "Write it as keywords and values, such as host=10.0.0.1 port=5432." });
+    throw usageError('conninfo-uri', 'a connection URI is not read here', { hint: 'Write it as keywords and values, such as host=10.0.0.1 port=5432.' });
   }
   const pairs = new Map<string, string>();
   let at = skipBlanks(text, 0);

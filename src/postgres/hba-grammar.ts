@@ -1,5 +1,4 @@
 import { isIP, isIPv4 } from 'node:net';
-import { cidrOfMask } from './address.ts';
 
 export interface HbaToken {
   readonly text: string;
@@ -147,6 +146,7 @@ function readAddress(rest: (readonly HbaToken[])[]): Pick<HbaLine, 'address' | '
   const mask = maskField?.[0]?.text;
   if (maskField === undefined || mask === undefined) return 'end-of-line before netmask specification';
   if (maskField.length > 1) return 'multiple values specified for netmask';
-  if (cidrOfMask(text, mask) === null) return 'invalid IP mask';
+  // hba.c takes a mask with holes too.
+  if (isIP(mask) !== isIP(text)) return 'invalid IP mask';
   return { address: text, mask };
 }

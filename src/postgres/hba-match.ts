@@ -121,7 +121,7 @@ function meets(line: HbaLine, cidr: string): boolean {
   return range !== null && cidrOverlaps(range, cidr);
 }
 
-/** `null` for a host name. */
+/** `null` for a host name and for a mask with holes. */
 function rangeOf(line: HbaLine): string | null {
   if (line.address === null) return null;
   if (line.mask !== null) return cidrOfMask(line.address, line.mask);
