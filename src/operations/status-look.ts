@@ -1,0 +1,71 @@
+import { bytesBetween } from '../postgres/lsn.ts';
+import { parseHistory, type HistoryEntry } from '../postgres/timeline.ts';
+import type { World } from '../steps/world.ts';
+import type { Topology } from '../topology/topology.ts';
+import type { NodeFacts } from './facts.ts';
+import { observeNodes } from './observe.ts';
+import { judgeStatus, type StatusDocument, type StatusExtras } from './status.ts';
+
+export interface LookOptions {
+  /** For each node. */
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** How long the primary's log is watched for its speed, where a slot is in danger. */
+const RATE_WINDOW_MS = 400;
+
+/** Looks at every node of the file and judges. Asks a second question only where the first answers raise one. Changes nothing. */
+export async function lookAtStatus(world: World, topology: Topology, options: LookOptions): Promise<StatusDocument> {
+  const facts = await observeNodes(world, topology.nodes.map(({ name }) => name), { ...options, depth: 'status' });
+  const document = judgeStatus(topology, facts);
+  const primary = facts.find(({ place }) => place.name === document.primary);
+  if (primary?.server == null) return document;
+  const [history, walBytesPerSecond] = await Promise.all([
+    facts.some((seen) => hasFallenOut(seen, primary)) ? within(options, historyOf(world, primary)) : undefined,
+    document.findings.some(({ id }) => id === 'slot-retention') ? within(options, walRate(world, primary)) : undefined,
+  ]);
+  const extras: StatusExtras = { history, walBytesPerSecond };
+  return history === undefined && walBytesPerSecond === undefined ? document : judgeStatus(topology, facts, extras);
+}
+
+/** A stopped node on a timeline that the primary has left. */
+function hasFallenOut(seen: NodeFacts, primary: NodeFacts): boolean {
+  return seen.state === 'down' && seen.control !== null && seen.control.timeline < (primary.server?.timeline ?? 0);
+}
+
+async function historyOf(world: World, primary: NodeFacts): Promise<readonly HistoryEntry[]> {
+  const server = await world.node(primary.place.name).server();
+  return parseHistory(await server.timelineHistory(primary.server?.timeline ?? 1));
+}
+
+async function walRate(world: World, primary: NodeFacts): Promise<number | undefined> {
+  const server = await world.node(primary.place.name).server();
+  const before = await server.positions();
+  const start = performance.now();
+  await new Promise((resolve) => setTimeout(resolve, RATE_WINDOW_MS));
+  const after = await server.positions();
+  if (before.currentLsn === null || after.currentLsn === null) return undefined;
+  return bytesBetween(before.currentLsn, after.currentLsn) / ((performance.now() - start) / 1_000);
+}
+
+/** What could not be learned in time is left out: it is a refinement, and the answer to the first question stands. */
+async function within<T>({ timeoutMs, signal }: LookOptions, work: Promise<T>): Promise<T | undefined> {
+  let stop: () => void = () => undefined;
+  const over = new Promise<undefined>((resolve) => {
+    const end = (): void => {
+      resolve(undefined);
+    };
+    const timer = setTimeout(end, timeoutMs);
+    signal.addEventListener('abort', end, { once: true });
+    stop = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
+    };
+  });
+  try {
+    return await Promise.race([work.catch(() => undefined), over]);
+  } finally {
+    stop();
+  }
+}
