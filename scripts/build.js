@@ -1,0 +1,130 @@
+// Bundles src/cli/main.ts into dist/ and writes schema/*.schema.json. Runs at the end of `npm ci` and before `npm pack`.
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join, relative } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+const DIST = join(ROOT, 'dist');
+const SCHEMA = join(ROOT, 'schema');
+const about = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+
+/** CommonJS inside the bundle (pg, commander) asks for built-in modules with `require`, which an ES module does not have. */
+const REQUIRE = "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);";
+
+/** `import … from '../package.json'` would carry the whole file into the bundle: only its version is asked for. */
+const versionOnly = {
+  name: 'version-only',
+  setup(build) {
+    build.onLoad({ filter: /package\.json$/ }, ({ path }) =>
+      path === join(ROOT, 'package.json') ? { contents: JSON.stringify({ version: about.version }), loader: 'json' } : undefined,
+    );
+  },
+};
+
+const shared = {
+  absWorkingDir: ROOT,
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20',
+  external: ['pg-native'],
+  define: { __PGREPL_VERSION__: JSON.stringify(about.version) },
+  plugins: [versionOnly],
+  logLevel: 'silent',
+};
+
+try {
+  const esbuild = await import('esbuild').catch(() => {
+    throw new Error('esbuild is not installed: run "npm ci" in this directory first');
+  });
+  await bundle(esbuild);
+  await writeSchemas(esbuild);
+} catch (error) {
+  process.stderr.write(`✖ the build failed: ${describe(error)}\n`);
+  process.exitCode = 1;
+}
+
+async function bundle(esbuild) {
+  const result = await esbuild.build({
+    ...shared,
+    entryPoints: { main: 'src/cli/main.ts' },
+    outdir: DIST,
+    splitting: true,
+    chunkNames: 'chunks/[name]-[hash]',
+    // Names stay, so that the stack trace of a bug says something; that costs a few kilobytes.
+    minifySyntax: true,
+    minifyWhitespace: true,
+    banner: { js: REQUIRE },
+    legalComments: 'none',
+    metafile: true,
+    write: false,
+  });
+  const files = new Map(result.outputFiles.map((file) => [file.path, file.contents]));
+  files.set(join(DIST, 'THIRD-PARTY-LICENSES.txt'), licences(Object.keys(result.metafile.inputs)));
+  // The entry comes last: whoever starts the program meanwhile finds every chunk that it names.
+  const order = [...files.keys()].sort((a, b) => Number(a.endsWith('main.js')) - Number(b.endsWith('main.js')));
+  for (const path of order) put(path, files.get(path));
+  prune(DIST, files);
+}
+
+/** The licences of what is built in ask to travel along. */
+function licences(inputs) {
+  const found = new Map();
+  for (const input of inputs) {
+    const match = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input);
+    const folder = match?.[1];
+    if (folder === undefined || found.has(folder)) continue;
+    const { name, version, license } = JSON.parse(readFileSync(join(ROOT, folder, 'package.json'), 'utf8'));
+    const file = readdirSync(join(ROOT, folder)).find((entry) => /^licen[cs]e(\.|$)/i.test(entry));
+    const text = file === undefined ? `License: ${license ?? 'see the package'}` : readFileSync(join(ROOT, folder, file), 'utf8').trim();
+    found.set(folder, `${name} ${version}\n\n${text}\n`);
+  }
+  return [...found.values()].sort().join(`\n${'-'.repeat(80)}\n\n`);
+}
+
+/** The cluster file's schema, and those of everything that --json prints, each as schema/NAME.schema.json. */
+async function writeSchemas(esbuild) {
+  const sources = ['src/cli/output/schemas.ts', 'src/topology/schema.ts'].filter((source) => existsSync(join(ROOT, source)));
+  if (sources.length === 0) return;
+  const folder = mkdtempSync(join(tmpdir(), 'pgrepl-build-'));
+  try {
+    const schemas = new Map();
+    for (const [index, source] of sources.entries()) {
+      const outfile = join(folder, `${index}.mjs`);
+      await esbuild.build({ ...shared, entryPoints: [source], outfile, banner: { js: REQUIRE } });
+      const made = await import(pathToFileURL(outfile).href);
+      for (const [name, schema] of Object.entries(made.allSchemas?.() ?? (schemas.size === 0 ? { cluster: made.clusterJsonSchema?.() } : {}))) {
+        if (schema !== undefined) schemas.set(`${basename(name).replace(/(\.schema)?\.json$/, '')}.schema.json`, schema);
+      }
+    }
+    const files = new Map([...schemas].map(([name, schema]) => [join(SCHEMA, name), `${JSON.stringify(schema, null, 2)}\n`]));
+    for (const [path, text] of files) put(path, text);
+    prune(SCHEMA, files, '.schema.json');
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function put(path, contents) {
+  mkdirSync(dirname(path), { recursive: true });
+  const temporary = `${path}.${process.pid}`;
+  writeFileSync(temporary, contents);
+  renameSync(temporary, path);
+}
+
+/** Removes what an earlier build left in a directory of ours. */
+function prune(folder, files, ending = '') {
+  if (!existsSync(folder)) return;
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath ?? entry.path, entry.name);
+    if (entry.isFile() && path.endsWith(ending) && !files.has(path)) rmSync(path, { force: true });
+  }
+}
+
+function describe(error) {
+  if (!Array.isArray(error?.errors)) return error?.message ?? String(error);
+  return error.errors
+    .map(({ text, location }) => (location ? `${relative(ROOT, join(ROOT, location.file))}:${location.line}:${location.column}: ${text}` : text))
+    .join('\n');
+}
