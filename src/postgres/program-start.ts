@@ -15,7 +15,7 @@ const LOG_LINES = 15;
 /** Starts the postmaster and waits, by its pid file, until it accepts sessions. Throws `start-failed` with the end of its log. */
 export async function startPostmaster(host: Host, argv: Words, env: Env, options: StartOptions, alive: () => Promise<boolean>): Promise<void> {
   const { directory, logFile, deadlineMs, signal } = options;
-  const mode = (await host.stat(directory))?.mode;
+  const mode = (await host.stat(await host.realPath(directory)))?.mode;
   if (mode !== undefined && (mode & 0o7777) !== 0o700 && (mode & 0o7777) !== 0o750) {
     throw new PgreplError('unfinished', 'start-failed', `${directory} has mode 0${mode.toString(8)}, and a server starts only from a directory with 0700 or 0750`, {
       hint: mode === 0o701 ? 'pgrepl gives it this mode while the directory is not complete; the command that makes it has not finished.' : undefined,

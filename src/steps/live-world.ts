@@ -1,7 +1,7 @@
 import { PgreplError, usageError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { openHost } from '../host/open-host.ts';
-import { readOnly as onlyReads } from '../host/wrappers.ts';
+import { readOnly as onlyReads } from '../host/read-only.ts';
 import { waitFor } from '../plan/wait.ts';
 import { findPrograms } from '../postgres/layout.ts';
 import { openPrograms } from '../postgres/programs.ts';
@@ -10,6 +10,7 @@ import { replicationIdentify, type Session } from '../postgres/session.ts';
 import { openServer } from '../postgres/sql-server.ts';
 import type { Programs } from '../postgres/tools.ts';
 import type { Secret } from '../secret.ts';
+import { deferredHost } from './live-host.ts';
 import { openLiveSession } from './live-server.ts';
 import type { NodePlace, NodeWorld, World } from './world.ts';
 
@@ -39,11 +40,11 @@ interface Kept {
 /** The real world: every node on its host. `close` ends the sessions and the hosts; close it before the program ends. */
 export function createWorld(options: WorldOptions): World & { close(): Promise<void> } {
   const hosts = new Map<string, Host>();
+  // Nodes on one machine share one way to it, whoever they act as there.
   const hostAt = (via: string, user: string): Host => {
-    const host = hosts.get(via) ?? openHost(via, user);
-    hosts.set(via, host);
-    const own = host.user === user ? host : host.as(user);
-    return options.readOnly ? onlyReads(own) : own;
+    const machine = hosts.get(via) ?? deferredHost(via, '', async () => await openHost(via, null));
+    hosts.set(via, machine);
+    return options.readOnly ? onlyReads(machine.as(user)) : machine.as(user);
   };
   const kept = new Map<string, Kept>();
   const keptOf = (name: string): Kept => {
@@ -94,7 +95,7 @@ function nodeWorld(kept: Kept, options: WorldOptions, signal: AbortSignal): Node
       await forget(kept);
     },
     provePassword: async (user, password) => {
-      const here = openHost('local', host.user);
+      const here = await openHost('local', null);
       try {
         return await replicationIdentify(await here.connect({ host: place.host, port: place.port }, 10_000), user, password, place.name);
       } finally {
