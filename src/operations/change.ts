@@ -1,3 +1,4 @@
+import type { PgreplError } from '../errors.ts';
 import type { Plan } from '../plan/step.ts';
 import type { Step } from '../steps/index.ts';
 import type { World } from '../steps/world.ts';
@@ -12,6 +13,8 @@ export interface Change {
   readonly next: readonly string[];
   /** Asked before it is run, on a terminal; with `--yes` not asked. `null`: nothing needs an answer. */
   readonly question: string | null;
+  /** Why the run ends as unfinished (exit 5) although every step was done; `null`: it ends well. */
+  readonly remains: PgreplError | null;
 }
 
 /** Looks at the world and decides; changes nothing. Called for the dry run, before the question, and again under the locks. */

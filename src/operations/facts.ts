@@ -26,7 +26,7 @@ export interface NodeFacts {
   readonly processes: readonly LiveProcess[] | null;
   readonly hasSignal: boolean;
   /** An unfinished add-standby or init-primary has left this beside the directory. */
-  readonly staging: StagingMarker | null;
+  readonly staging: { readonly holder: string; readonly marker: StagingMarker } | null;
   readonly state: ServerState;
   readonly server: ServerFacts | null;
   readonly trouble: string | null;

@@ -2,7 +2,7 @@ import { asPgreplError, PgreplError } from '../errors.ts';
 import type { Host, LiveProcess } from '../host/host.ts';
 import { parsePidFile, type PidFile } from '../postgres/pid-file.ts';
 import type { ServerFacts } from '../postgres/server.ts';
-import { besideHolder, insideHolder, readMarker, type StagingMarker } from '../steps/staging.ts';
+import { besideHolder, insideHolder, readMarker } from '../steps/staging.ts';
 import type { NodeWorld, World } from '../steps/world.ts';
 import type { DirectoryState, NodeFacts, ServerState } from './facts.ts';
 
@@ -85,6 +85,7 @@ export function judgeState(answer: Answer, evidence: Evidence): ServerState {
     case 'login-refused':
     case 'too-many-clients':
     case 'database-missing':
+    case 'sql-failed':
       return 'closed';
     case 'server-not-accepting':
       // SQLSTATE 57P03 alone is the same in all of these; hot_standby=off stays closed for good.
@@ -139,7 +140,7 @@ async function gather(world: NodeWorld, seen: Seen): Promise<void> {
     // A working directory has no symlinks in its name.
     piece(host.realPath(place.pgdata).then(async (real) => await host.processesIn(real)).then((processes) => void (seen.processes = processes))),
     piece(host.readText(`${place.pgdata}/postmaster.pid`).then((text) => void (seen.pidFile = text === null ? null : parsePidFile(text)))),
-    piece(readStaging(host, place.pgdata).then((marker) => void (seen.staging = marker))),
+    piece(readStaging(host, place.pgdata).then((staging) => void (seen.staging = staging))),
   ]);
 }
 
@@ -164,12 +165,16 @@ async function readDirectory(world: NodeWorld, seen: Seen): Promise<void> {
 export function directoryState(entries: readonly string[] | null): DirectoryState {
   if (entries === null) return 'foreign';
   if (entries.includes('PG_VERSION')) return 'data';
-  // A fresh file system has lost+found, and our own staging may lie inside a mount point.
-  return entries.every((name) => name === 'lost+found' || name === '.pgrepl-staging') ? 'empty' : 'foreign';
+  // Our own staging may lie inside a mount point. lost+found counts: the server refuses a data directory that has it.
+  return entries.every((name) => name === '.pgrepl-staging') ? 'empty' : 'foreign';
 }
 
-async function readStaging(host: Host, pgdata: string): Promise<StagingMarker | null> {
-  return (await readMarker(host, besideHolder(pgdata))) ?? (await readMarker(host, insideHolder(pgdata)));
+async function readStaging(host: Host, pgdata: string): Promise<NodeFacts['staging']> {
+  for (const holder of [besideHolder(pgdata), insideHolder(pgdata)]) {
+    const marker = await readMarker(host, holder);
+    if (marker !== null) return { holder, marker };
+  }
+  return null;
 }
 
 function factsOf(world: NodeWorld, answer: Answer, seen: Seen, options: ObserveOptions): NodeFacts {

@@ -1,0 +1,162 @@
+import { PgreplError, refuseOn } from '../errors.ts';
+import { features } from '../postgres/features.ts';
+import type { Staging } from '../steps/staging.ts';
+import type { Step } from '../steps/index.ts';
+import type { World } from '../steps/world.ts';
+import type { NodeSpec, Topology, TopologyEdit } from '../topology/topology.ts';
+import { allowedRanges } from './access.ts';
+import { cloneConfiguration } from './clone-configuration.ts';
+import type { Change } from './change.ts';
+import { basisOf, observeCluster, primariesOf, splitBrain, viewOf, type ClusterView, type NodeView } from './cluster.ts';
+import { outsideConfig, valuesOf } from './config.ts';
+import { openForStandbys, passfileSteps } from './open-for-standbys.ts';
+import { preflightAddStandby } from './preflight-add-standby.ts';
+import { stagingFor } from './staging-place.ts';
+import type { AddStandby } from './wants.ts';
+
+/** What was seen for one new standby: where it comes from, and what is at its own place. */
+export interface AddStandbyFacts {
+  readonly view: ClusterView;
+  readonly primary: NodeView;
+  readonly upstream: NodeView;
+  readonly standby: NodeView;
+  readonly staging: Staging;
+}
+
+/** Preflight, slot, copy, verify, standby settings, publish, start, proof. A finished one is only proved again; an unfinished one goes on. */
+export async function decideAddStandby(world: World, topology: Topology, want: AddStandby): Promise<Change> {
+  const name = want.node.name;
+  const title = `add standby ${name}`;
+  const others = topology.nodes.filter((node) => node.name !== name);
+  if (others.length === 0) {
+    throw new PgreplError('refused', 'no-cluster', `${title} is refused: ${topology.file} names no other node`, { hint: 'A standby needs a primary first.', next: ['pgrepl init-primary'] });
+  }
+  const view = await observeCluster(world, topology, [want.node, ...others]);
+  const facts = await factsFor(world, view, want);
+  const spec = specOf(want, facts);
+  const change = (steps: readonly Step[]): Change => ({
+    plan: { title, command: `pgrepl add-standby ${name}`, basis: basisOf(view), steps, notices: steps.length === 0 ? [] : noticesOf(want, facts) },
+    edits: [{ edit: 'set-cluster', cluster: topology.cluster, replicationUser: topology.replicationUser }, { edit: 'put-node', node: spec }] satisfies TopologyEdit[],
+    done: `${name} streams from ${facts.upstream.spec.name}, proved by a fresh record ${want.node.delay === undefined ? 'replayed' : 'received'} on it`,
+    next: ['pgrepl status', `pgrepl switchover ${name}`],
+    question: null,
+    remains: null,
+  });
+  const made = alreadyMade(facts);
+  refuseOn(title, await preflightAddStandby(world, want, facts, made));
+  if (made === 'streaming') return change([]);
+  const { place } = facts.standby.facts;
+  if (made === 'running') return change([proofOf(facts, want.node)]);
+  if (made === 'stopped') return change([{ kind: 'start-server', node: name, directory: place.pgdata, configFile: null, as: 'standby' }, proofOf(facts, want.node)]);
+  return change(await planCopy(world, want, facts));
+}
+
+async function factsFor(world: World, view: ClusterView, want: AddStandby): Promise<AddStandbyFacts> {
+  const name = want.node.name;
+  const title = `add standby ${name}`;
+  refuseOn(title, splitBrain(view));
+  const standby = viewOf(view, name);
+  const primary = primariesOf(view).find((node) => node.spec.name !== name);
+  if (standby === undefined) throw new Error('the new node was not observed');
+  if (primary === undefined) {
+    const seen = view.nodes.filter((node) => node.spec.name !== name).map((node) => `${node.spec.name}: ${node.facts.trouble ?? node.facts.state}`);
+    throw new PgreplError('refused', 'no-primary', `${title} is refused: no primary of cluster "${view.topology.cluster}" answers`, { details: seen, next: ['pgrepl status'] });
+  }
+  const upstreamName = want.upstream ?? want.node.upstream ?? primary.spec.name;
+  const upstream = viewOf(view, upstreamName);
+  if (upstream === undefined || upstreamName === name) {
+    throw new PgreplError('usage', 'upstream-unknown', `${upstreamName} is not another node of ${view.topology.file}`, { next: ['pgrepl status'] });
+  }
+  const pgdata = standby.facts.place.pgdata;
+  const left = standby.facts.staging;
+  const staging = left === null ? await stagingFor(world.node(name).host, pgdata) : { holder: left.holder, pgdata };
+  return { view, primary, upstream, standby, staging };
+}
+
+/** How far an earlier run of the same command came: nothing to go on from, or a standby of this cluster under its own name. Pure. */
+export function alreadyMade(facts: AddStandbyFacts): 'no' | 'stopped' | 'running' | 'streaming' {
+  const { standby, primary, upstream } = facts;
+  if (standby.facts.staging !== null || standby.config === null) return 'no';
+  const id = standby.facts.server?.systemIdentifier ?? standby.facts.control?.systemIdentifier;
+  const name = standby.spec.name;
+  if (id !== primary.facts.server?.systemIdentifier || valuesOf(standby.config.standby).get('primary_slot_name') !== name || !standby.facts.hasSignal) return 'no';
+  if (standby.facts.state === 'down') return 'stopped';
+  if (standby.facts.server?.inRecovery !== true) return 'no';
+  return upstream.facts.server?.senders.some((sender) => sender.applicationName === name && sender.state === 'streaming') === true ? 'streaming' : 'running';
+}
+
+async function planCopy(world: World, want: AddStandby, facts: AddStandbyFacts): Promise<readonly Step[]> {
+  const { primary, upstream, standby, staging, view } = facts;
+  const { place } = standby.facts;
+  const name = place.name;
+  const server = upstream.facts.server;
+  const systemIdentifier = primary.facts.server?.systemIdentifier;
+  if (server === null || systemIdentifier === undefined) throw new Error('preflight lets only running upstreams through');
+  const tablespaces = Object.entries(want.node.tablespaces ?? {}).map(([from, to]) => ({ from, to }));
+  const also = [...tablespaces.map((space) => space.to), ...(want.node.waldir === undefined ? [] : [want.node.waldir])];
+  const specs = [...view.nodes.filter((node) => node !== standby).map((node) => node.spec), want.node];
+  const configuration = await cloneConfiguration(world, want, facts);
+  const groupAccess = server.settings['data_directory_mode']?.value === '0750';
+  return [
+    ...openForStandbys(view, standby, allowedRanges(specs)),
+    ...passfileSteps(view, primary),
+    {
+      kind: 'prepare-staging',
+      node: name,
+      staging,
+      marker: { format: 1, node: name, cluster: place.cluster, command: 'add-standby', pgdata: place.pgdata, slot: name, upstream: upstream.spec.name, systemIdentifier, also },
+    },
+    { kind: 'create-slot', node: upstream.spec.name, slot: name, claimedBy: { node: name, holder: staging.holder } },
+    {
+      kind: 'base-backup',
+      node: name,
+      upstream: upstream.spec.name,
+      staging,
+      systemIdentifier,
+      options: {
+        host: upstream.spec.host,
+        port: upstream.spec.port,
+        user: place.replicationUser,
+        passfile: place.passfile,
+        slot: name,
+        applicationName: `pgrepl_${name}`.slice(0, 63),
+        checkpoint: want.checkpoint,
+        // Between nodes of one machine compression only costs; the link of others is measured when they can be reached.
+        compress: want.compress === 'auto' ? 'none' : want.compress,
+        maxRate: want.maxRate,
+        tablespaces,
+        waldir: want.node.waldir ?? null,
+      },
+    },
+    ...(want.verify ? [{ kind: 'verify-backup', node: name, staging } as const] : []),
+    ...configuration,
+    { kind: 'publish-directory', node: name, staging, mode: groupAccess ? 0o750 : 0o700, as: 'standby' },
+    { kind: 'start-server', node: name, directory: place.pgdata, configFile: null, as: 'standby' },
+    proofOf(facts, want.node),
+    { kind: 'finish-staging', node: name, staging },
+  ];
+}
+
+function proofOf(facts: AddStandbyFacts, node: NodeSpec): Step {
+  return { kind: 'prove-streaming', node: node.name, upstream: facts.upstream.spec.name, primary: facts.primary.spec.name, delayed: node.delay !== undefined };
+}
+
+/** As it goes into the cluster file: the upstream is named only when it is not the primary. */
+function specOf(want: AddStandby, facts: AddStandbyFacts): NodeSpec {
+  const { upstream: _, ...node } = want.node;
+  return facts.upstream === facts.primary ? node : { ...node, upstream: facts.upstream.spec.name };
+}
+
+function noticesOf(want: AddStandby, facts: AddStandbyFacts): readonly string[] {
+  const { upstream, standby } = facts;
+  const notices: string[] = [];
+  if (want.checkpoint === 'fast') notices.push(`${upstream.spec.name} writes out its dirty buffers at once (--checkpoint spread takes minutes instead)`);
+  else notices.push(`${upstream.spec.name} spreads its checkpoint: nothing seems to happen for some minutes`);
+  if (!want.verify) notices.push('the copy is not verified against its manifest');
+  if (upstream.spec.via === standby.spec.via) notices.push('both are on one machine: this protects from mistakes with a server, not from the loss of the machine');
+  if (upstream.config !== null && outsideConfig(upstream.config, upstream.facts.place.pgdata) !== null) notices.push(`the configuration of ${upstream.spec.name} is outside its data directory`);
+  const server = upstream.facts.server;
+  if (server !== null && features(server.versionNumber).promoteTriggerFile && (server.settings['promote_trigger_file']?.value ?? '') !== '') notices.push('promote_trigger_file of the upstream is not taken over');
+  return notices;
+}
+

@@ -1,0 +1,75 @@
+import { features } from '../postgres/features.ts';
+import type { Step } from '../steps/index.ts';
+import type { World } from '../steps/world.ts';
+import type { AddStandbyFacts } from './add-standby.ts';
+import { OWNED_CONF, STANDBY_CONF, valuesOf } from './config.ts';
+import { listenOn, RECOVERY_SETTINGS, renderOwned, renderStandby } from './settings.ts';
+import type { AddStandby } from './wants.ts';
+
+/** The five in which a standby must not be lower than its primary: it would not start, or stop replaying (hazards A01, A02). */
+const REQUIRED = ['max_connections', 'max_worker_processes', 'max_wal_senders', 'max_prepared_transactions', 'max_locks_per_transaction'];
+
+/** Settings of replication that a copy takes over from our file of its upstream. */
+const KEPT = ['wal_level', 'max_wal_senders', 'max_replication_slots', 'hot_standby', 'wal_log_hints', 'wal_keep_size', 'max_slot_wal_keep_size'];
+
+/**
+ * The steps that make a copy a node of its own, all inside its staging: nothing of the upstream's identity may be left (port, name, slot,
+ * paths), and nothing that an old restore or an earlier role put into postgresql.auto.conf (hazards A13, B22, D06, D07, D31).
+ */
+export async function cloneConfiguration(world: World, want: AddStandby, facts: AddStandbyFacts): Promise<readonly Step[]> {
+  const { upstream, primary, standby, staging } = facts;
+  const { place } = standby.facts;
+  const server = upstream.facts.server;
+  const config = upstream.config;
+  if (server === null || config === null) throw new Error('preflight lets only running upstreams through');
+  const at = { node: place.name, staging, reload: false };
+  const owned = valuesOf(config.owned);
+  const auto = valuesOf(config.auto);
+  const set = want.node.set ?? {};
+  const own: Record<string, { value: string; why: string }> = {};
+  for (const name of KEPT) {
+    const value = owned.get(name);
+    if (value !== undefined) own[name] = { value, why: `as on ${upstream.spec.name}` };
+  }
+  // Lowered on the primary but not restarted yet: its files say less than what its WAL asks of a standby.
+  for (const name of REQUIRED) {
+    const needed = primary.facts.server?.settings[name];
+    if (needed?.pendingRestart !== true) continue;
+    const written = Number((await valueInFiles(world, facts, name)) ?? needed.value);
+    if (written < Number(needed.value)) own[name] = { value: needed.value, why: `${primary.spec.name} still runs with it` };
+  }
+  own['port'] = { value: String(place.port), why: 'as in the cluster file' };
+  own['cluster_name'] = { value: place.name, why: 'shows in ps, and names the standby to its upstream' };
+  own['listen_addresses'] = { value: listenOn(place.host, sameMachine(facts) ? (server.settings['listen_addresses']?.value ?? 'localhost') : 'localhost'), why: 'where standbys and clients connect' };
+  if ((server.settings['external_pid_file']?.value ?? '') !== '') own['external_pid_file'] = { value: '', why: `that of ${upstream.spec.name} is its own` };
+  for (const [name, path] of [['hba_file', 'pg_hba.conf'], ['ident_file', 'pg_ident.conf']] as const) {
+    if (valuesOf(config.conf).has(name) || auto.has(name)) own[name] = { value: `${place.pgdata}/${path}`, why: 'its own' };
+  }
+  for (const [name, value] of Object.entries(set)) own[name] = { value, why: 'set in the cluster file' };
+
+  const standbyText = renderStandby({
+    place,
+    upstream: { host: upstream.spec.host, port: upstream.spec.port },
+    delay: want.node.delay ?? null,
+    restoreCommand: want.node.restoreCommand ?? null,
+    hasTriggerFile: features(server.versionNumber).promoteTriggerFile,
+    fastRetry: false,
+  });
+  const strip = [...RECOVERY_SETTINGS, ...Object.keys(own).filter((name) => !REQUIRED.includes(name) && !KEPT.includes(name)), 'data_directory', 'hba_file', 'ident_file', 'external_pid_file'];
+  const names = [...new Set(strip)].sort();
+  return [
+    { ...at, kind: 'strip-auto-conf', path: 'postgresql.auto.conf', names, found: names.filter((name) => auto.has(name)) },
+    { ...at, kind: 'write-file', path: STANDBY_CONF, content: standbyText, what: `stream from ${upstream.spec.name}`, keepCopyAs: null },
+    { ...at, kind: 'write-file', path: OWNED_CONF, content: renderOwned(place.name, Object.entries(own).map(([name, line]) => ({ name, ...line }))), what: 'its own port, name and addresses', keepCopyAs: null },
+    { ...at, kind: 'include-conf', path: 'postgresql.conf', include: OWNED_CONF },
+  ];
+}
+
+function sameMachine(facts: AddStandbyFacts): boolean {
+  return facts.upstream.spec.via === facts.standby.spec.via;
+}
+
+async function valueInFiles(world: World, facts: AddStandbyFacts, name: string): Promise<string | null> {
+  const { spec, facts: seen } = facts.primary;
+  return await (await world.node(spec.name).programs()).settingValue(seen.place.pgdata, null, name);
+}

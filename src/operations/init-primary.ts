@@ -1,0 +1,208 @@
+import { PgreplError, refuseOn, type Reason } from '../errors.ts';
+import { features } from '../postgres/features.ts';
+import { ownedConfEdited } from '../postgres/conf-file.ts';
+import type { Step } from '../steps/index.ts';
+import type { NodePlace, World } from '../steps/world.ts';
+import type { Topology, TopologyEdit } from '../topology/topology.ts';
+import { allowedRanges, blockLabel, hbaRules, hbaTrouble, identRules } from './access.ts';
+import type { Change } from './change.ts';
+import { basisOf, managedByOthers, observeCluster, viewOf, type ClusterView, type NodeView } from './cluster.ts';
+import { OWNED_CONF, outsideConfig, STANDBY_CONF, type ConfigFacts } from './config.ts';
+import { judgeRole } from './role.ts';
+import { otherNodeMayRun, portInUse } from './preflight.ts';
+import { offlineSettings } from './offline-settings.ts';
+import { ownedSettings, overridden, renderNoStandby, renderOwned, uncappedSlots, type OwnedSetting, type SettingsInput } from './settings.ts';
+import type { InitPrimary } from './wants.ts';
+import { ownerMap, stagingFor } from './staging-place.ts';
+
+/** A primary ready for standbys: a new one where the directory is missing or empty, else the server that is there, as it is. */
+export async function decideInitPrimary(world: World, topology: Topology, want: InitPrimary): Promise<Change> {
+  const name = want.node.name;
+  const others = topology.nodes.filter((node) => node.name !== name);
+  const view = await observeCluster(world, topology, [want.node, ...others]);
+  const node = viewOf(view, name);
+  if (node === undefined) throw new Error('the node was not observed');
+  const edits: TopologyEdit[] = [
+    { edit: 'set-cluster', cluster: topology.cluster, replicationUser: topology.replicationUser },
+    { edit: 'put-node', node: want.node },
+  ];
+  const fresh = node.facts.staging?.marker.command === 'init-primary' || node.facts.directory === 'missing' || node.facts.directory === 'empty';
+  const steps = fresh ? await planNew(world, view, node, want) : await planAdoption(world, view, node, want);
+  const place = node.facts.place;
+  return {
+    plan: { title: `init primary ${name}`, command: `pgrepl init-primary ${name}`, basis: basisOf(view), steps: steps.steps, notices: steps.notices },
+    edits,
+    done: `${name} is a primary at ${place.host}:${place.port}, ready for standbys`,
+    next: ['pgrepl add-standby', 'pgrepl status'],
+    question: null,
+    remains: steps.remains,
+  };
+}
+
+interface Decided {
+  readonly steps: readonly Step[];
+  readonly notices: readonly string[];
+  /** Why the run ends as unfinished although every step was done. */
+  readonly remains: PgreplError | null;
+}
+
+async function planNew(world: World, view: ClusterView, node: NodeView, want: InitPrimary): Promise<Decided> {
+  const { place } = node.facts;
+  const running = view.nodes.filter((other) => other !== node && other.facts.server?.inRecovery === false);
+  const reasons: Reason[] = [
+    ...running.map((other) => ({ code: 'primary-exists', node: other.spec.name, message: `${other.spec.name} is the primary of cluster "${view.topology.cluster}" already`, next: [`pgrepl add-standby ${node.spec.name}`], hint: 'A second primary is a cluster of its own: give it its own cluster file.' })),
+    ...(await portInUse(world, place)),
+  ];
+  refuseOn(`init primary ${place.name}`, reasons);
+  const staging = node.facts.staging === null ? await stagingFor(world.node(place.name).host, place.pgdata) : { holder: node.facts.staging.holder, pgdata: place.pgdata };
+  const { host } = world.node(place.name);
+  const walTotalBytes = (await host.space(place.pgdata)).totalBytes;
+  const settings = ownedSettings({ place, effective: {}, config: null, fresh: true, walTotalBytes, slotRetainedBytes: 0, set: want.node.set ?? {} });
+  const ranges = allowedRanges([want.node, ...view.nodes.filter((other) => other !== node).map((other) => other.spec)]);
+  const map = ownerMap(place);
+  const at = { node: place.name, staging, reload: false };
+  const steps: Step[] = [
+    { kind: 'prepare-staging', node: place.name, staging, marker: { format: 1, node: place.name, cluster: place.cluster, command: 'init-primary', pgdata: place.pgdata, slot: null, upstream: null, systemIdentifier: null, also: [] } },
+    { kind: 'init-database', node: place.name, staging, superuser: place.adminUser },
+    { ...at, kind: 'write-file', path: STANDBY_CONF, content: renderNoStandby(place), what: 'empty on a primary', keepCopyAs: null },
+    { ...at, kind: 'write-file', path: OWNED_CONF, content: renderOwned(place.name, settings), what: 'what replication needs', keepCopyAs: null },
+    { ...at, kind: 'include-conf', path: 'postgresql.conf', include: OWNED_CONF },
+    ...(map ? [{ ...at, kind: 'put-block', path: 'pg_ident.conf', label: blockLabel(place.cluster), lines: identRules(place), what: `let ${place.osUser} in as ${place.adminUser}` } as const] : []),
+    { ...at, kind: 'put-block', path: 'pg_hba.conf', label: blockLabel(place.cluster), lines: hbaRules(place, ranges, map), what: `open replication for "${place.replicationUser}" from ${ranges.join(', ')}` },
+    { kind: 'publish-directory', node: place.name, staging, mode: 0o700, as: 'primary' },
+    { kind: 'start-server', node: place.name, directory: place.pgdata, configFile: null, as: 'primary' },
+    ...roleSteps(place, null),
+    { kind: 'check-settings', node: place.name, expect: expectations(settings) },
+    { kind: 'check-configuration', node: place.name, directory: place.pgdata, configFile: null },
+    { kind: 'finish-staging', node: place.name, staging },
+  ];
+  return { steps, notices: [], remains: null };
+}
+
+async function planAdoption(world: World, view: ClusterView, node: NodeView, want: InitPrimary): Promise<Decided> {
+  const { place, server } = node.facts;
+  const title = `init primary ${place.name}`;
+  refuseOn(title, standsInTheWay(node, want));
+  const config = node.config;
+  if (config === null) throw new Error('the configuration of an adopted server was not read');
+  const starts = server === null;
+  const configFile = outsideConfig(config, place.pgdata);
+  if (starts) refuseOn(title, [...otherNodeMayRun(view, node), ...(await portInUse(world, place)), ...(await wouldNotStart(world, place, configFile))]);
+
+  const programs = await world.node(place.name).programs();
+  const input: SettingsInput = {
+    place,
+    effective: server === null ? await offlineSettings(programs, node.facts, configFile) : server.settings,
+    config,
+    fresh: false,
+    walTotalBytes: config.walSpace.totalBytes,
+    // What the slots of a stopped server retain is not known: no cap is set over them.
+    slotRetainedBytes: server === null ? Number.POSITIVE_INFINITY : Math.max(0, ...server.slots.map((slot) => slot.retainedBytes ?? 0)),
+    set: want.node.set ?? {},
+  };
+  const settings = ownedSettings(input);
+  const ranges = allowedRanges([want.node, ...view.nodes.filter((other) => other !== node).map((other) => other.spec)]);
+  // The map is ours only where we made the cluster: an adopted one lets its superuser in already.
+  const map = (config.ident ?? '').includes(`# pgrepl begin ${blockLabel(place.cluster)}`);
+  const rules = hbaRules(place, ranges, map);
+  const role = server === null ? { reasons: [], notices: [] } : await judgeRole(world, place);
+  refuseOn(title, [
+    ...managedByOthers(node),
+    ...overridden(place.name, settings, config, input.effective),
+    ...hbaTrouble(place, config, ranges, rules, want.overReject, features(programs.versionNumber).hbaJoinsLines),
+    ...editedByHand(place, config, want.replaceEdits),
+    ...role.reasons,
+  ]);
+
+  const waiting = starts ? [] : settings.filter((setting) => setting.restart && setting.expect !== null).map((setting) => setting.name);
+  const restarts = waiting.length > 0 && want.restart;
+  const takesReplication = starts || restarts || (Number(input.effective['max_wal_senders']?.value ?? '0') > 0 && input.effective['wal_level']?.value !== 'minimal');
+  const at = { node: place.name, staging: null, reload: !starts };
+  const copy = config.owned !== null && ownedConfEdited(config.owned) ? `${config.folder}/${OWNED_CONF}.${new Date().toISOString().slice(0, 10)}` : null;
+  const what = `open replication for "${place.replicationUser}" from ${ranges.join(', ')}`;
+  const uncapped = uncappedSlots(input);
+  return {
+    steps: [
+      ...(config.standby === null ? [{ ...at, kind: 'write-file', path: `${config.folder}/${STANDBY_CONF}`, content: renderNoStandby(place), what: 'empty on a primary', keepCopyAs: null } as const] : []),
+      { ...at, kind: 'write-file', path: `${config.folder}/${OWNED_CONF}`, content: renderOwned(place.name, settings), what: 'what replication needs', keepCopyAs: copy },
+      { ...at, kind: 'include-conf', path: config.confFile, include: OWNED_CONF },
+      { ...at, kind: 'put-block', path: config.hbaFile, label: blockLabel(place.cluster), lines: rules, what },
+      ...(starts ? [{ kind: 'start-server', node: place.name, directory: place.pgdata, configFile, as: 'primary' } as const] : []),
+      ...(restarts ? [{ kind: 'restart-server', node: place.name, directory: place.pgdata, configFile, as: 'primary', because: waiting } as const] : []),
+      ...roleSteps(place, server?.systemIdentifier ?? node.facts.control?.systemIdentifier ?? null, takesReplication),
+      ...checks(settings.filter((setting) => starts || restarts || !setting.restart), place, configFile),
+    ],
+    notices: [...(uncapped === null ? [] : [uncapped]), ...role.notices],
+    remains: waiting.length > 0 && !want.restart ? restartNeeded(place, waiting) : null,
+  };
+}
+
+async function wouldNotStart(world: World, place: NodePlace, configFile: string | null): Promise<readonly Reason[]> {
+  const complaint = await (await world.node(place.name).programs()).checkConfiguration(place.pgdata, configFile);
+  return complaint === null ? [] : [{ code: 'configuration-broken', node: place.name, message: `the server would not start: ${complaint}` }];
+}
+
+/** What makes a node impossible to adopt, whatever its configuration. Pure. */
+function standsInTheWay(node: NodeView, want: InitPrimary): readonly Reason[] {
+  const { place, state, directory, server, control, hasSignal, staging } = node.facts;
+  const name = place.name;
+  if (staging !== null) {
+    const { command, node: owner } = staging.marker;
+    return [{ code: 'unfinished-copy', node: name, message: `${place.pgdata} is being made by an unfinished ${command} of ${owner}`, next: [`pgrepl ${command} ${owner}`, 'pgrepl undo'] }];
+  }
+  if (directory === 'foreign') return [{ code: 'directory-not-empty', node: name, message: `${place.pgdata} is not empty and is no data directory`, hint: 'A new cluster needs a missing or empty directory; a file system root with lost+found wants a subdirectory.' }];
+  if (server?.inRecovery === true || hasSignal) return [{ code: 'is-a-standby', node: name, message: `${name} is a standby`, next: [`pgrepl promote ${name}`], hint: 'A standby becomes a primary by promote.' }];
+  switch (state) {
+    case 'up':
+      return [];
+    case 'down':
+      return want.start ? [] : [{ code: 'server-down', node: name, message: `the server in ${place.pgdata} is stopped (${control?.state ?? 'no control data'})`, next: [`pgrepl init-primary ${name} --start${want.restart ? ' --restart' : ''}`], hint: 'pgrepl starts a stopped server only when it is told to.' }];
+    case 'starting':
+    case 'stopping':
+      return [{ code: `server-${state}`, node: name, message: `the server in ${place.pgdata} is ${state}`, hint: 'Run the command again when it is done.' }];
+    case 'closed':
+    case 'silent':
+    case 'unknown':
+      return [{ code: `server-${state}`, node: name, message: node.facts.trouble ?? `the server in ${place.pgdata} does not answer`, hint: state === 'closed' ? 'pgrepl needs a session of the superuser.' : undefined }];
+    default:
+      return state satisfies never;
+  }
+}
+
+function roleSteps(place: NodePlace, systemIdentifier: string | null, provable = true): readonly Step[] {
+  const target = { host: place.host, port: place.port };
+  return [
+    { kind: 'write-passfile', node: place.name, path: place.passfile, user: place.replicationUser, targets: [target], from: null },
+    { kind: 'create-role', node: place.name, user: place.replicationUser, passfile: place.passfile, ...target },
+    ...(provable ? [{ kind: 'prove-login', node: place.name, user: place.replicationUser, passfile: { node: place.name, path: place.passfile }, ...target, systemIdentifier } as const] : []),
+  ];
+}
+
+function checks(settings: readonly OwnedSetting[], place: NodePlace, configFile: string | null): readonly Step[] {
+  const expect = expectations(settings);
+  return [
+    ...(Object.keys(expect).length === 0 ? [] : [{ kind: 'check-settings', node: place.name, expect } as const]),
+    { kind: 'check-configuration', node: place.name, directory: place.pgdata, configFile },
+  ];
+}
+
+function expectations(settings: readonly OwnedSetting[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(settings.flatMap((setting) => (setting.expect === null ? [] : [[setting.name, setting.expect]])));
+}
+
+function editedByHand(place: NodePlace, config: ConfigFacts, replaceEdits: boolean): readonly Reason[] {
+  return [OWNED_CONF, STANDBY_CONF]
+    .filter((file) => {
+      const text = file === OWNED_CONF ? config.owned : config.standby;
+      return text !== null && ownedConfEdited(text) && !replaceEdits;
+    })
+    .map((file) => ({ code: 'edited-by-hand', node: place.name, message: `${config.folder}/${file} was edited by hand; it is rendered from the cluster file`, hint: 'Put the setting under set: in the cluster file. --replace-edits keeps a dated copy and renders it anew.', next: ['--replace-edits'] }));
+}
+
+function restartNeeded(place: NodePlace, names: readonly string[]): PgreplError {
+  return new PgreplError('unfinished', 'restart-needed', `${place.name} needs a restart for ${names.join(', ')}`, {
+    node: place.name,
+    hint: 'Everything is written and waits for the restart.',
+    next: [`pgrepl init-primary ${place.name} --restart`],
+  });
+}

@@ -1,0 +1,47 @@
+import type { Step } from '../steps/index.ts';
+import { blockLabel, hbaRules, identRules } from './access.ts';
+import type { ClusterView, NodeView } from './cluster.ts';
+
+/**
+ * One pg_hba.conf block on every running node: whichever is the primary one day lets the others in (hazard I10). Nodes whose block is
+ * right already are skipped when the plan runs. Pure.
+ */
+export function openForStandbys(view: ClusterView, except: NodeView | null, ranges: readonly string[]): readonly Step[] {
+  return view.nodes.flatMap((node): readonly Step[] => {
+    const { facts, config } = node;
+    if (node === except || facts.server === null || config?.hba === null || config === null) return [];
+    const label = blockLabel(facts.place.cluster);
+    const map = hasMap(node);
+    const at = { node: node.spec.name, staging: null, reload: true };
+    return [
+      {
+        ...at,
+        kind: 'put-block',
+        path: config.hbaFile,
+        label,
+        lines: hbaRules(facts.place, ranges, map),
+        what: `open replication for "${facts.place.replicationUser}" from ${ranges.join(', ')}`,
+      },
+    ];
+  });
+}
+
+/** True when we made this cluster for an owner whose name is not the superuser's: its block carries the map. */
+export function hasMap(node: NodeView): boolean {
+  const rules = identRules(node.facts.place);
+  return rules.every((rule) => (node.config?.ident ?? '').includes(rule));
+}
+
+/** The password for every node's address, in the passfile of every node's owner; nodes that share a file get it once. Pure. */
+export function passfileSteps(view: ClusterView, primary: NodeView): readonly Step[] {
+  const targets = view.nodes.map((node) => ({ host: node.spec.host, port: node.spec.port }));
+  const from = { node: primary.spec.name, path: primary.facts.place.passfile, host: primary.spec.host, port: primary.spec.port };
+  const seen = new Set<string>();
+  return view.nodes.flatMap((node): readonly Step[] => {
+    const { place, state } = node.facts;
+    const key = `${place.via} ${place.passfile}`;
+    if (seen.has(key) || (state === 'unknown' && node.facts.directory === null)) return [];
+    seen.add(key);
+    return [{ kind: 'write-passfile', node: node.spec.name, path: place.passfile, user: place.replicationUser, targets, from }];
+  });
+}

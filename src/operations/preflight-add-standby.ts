@@ -1,0 +1,156 @@
+import type { Reason } from '../errors.ts';
+import { features, isSupported } from '../postgres/features.ts';
+import { renderBytes } from '../postgres/units.ts';
+import { majorOf, renderVersionNumber } from '../postgres/version.ts';
+import type { World } from '../steps/world.ts';
+import type { AddStandbyFacts, alreadyMade } from './add-standby.ts';
+import { allowedRanges, hbaRules, hbaTrouble, leftOut } from './access.ts';
+import { managedByOthers } from './cluster.ts';
+import { folderOf, outsideConfig } from './config.ts';
+import { hasMap } from './open-for-standbys.ts';
+import { portInUse } from './preflight.ts';
+import type { AddStandby } from './wants.ts';
+
+/** Senders that a copy takes (data and WAL), and one to spare for whoever else connects meanwhile (hazard A07). */
+const SENDERS_NEEDED = 3;
+/** The copy, and what grows while it runs. */
+const SPACE_FACTOR = 1.2;
+const WAL_ALLOWANCE_BYTES = 64 * 1024 * 1024;
+
+/** Everything that stands in the way, all at once, before anything is touched. Reads only. */
+export async function preflightAddStandby(world: World, want: AddStandby, facts: AddStandbyFacts, made: ReturnType<typeof alreadyMade>): Promise<readonly Reason[]> {
+  if (made === 'streaming') return [];
+  if (made !== 'no') return wrongUpstream(want, facts);
+  return [
+    ...upstreamReasons(want, facts),
+    ...(await targetReasons(world, want, facts)),
+    ...(await tablespaceReasons(world, want, facts)),
+    ...accessReasons(want, facts),
+    ...(await spaceReasons(world, facts)),
+  ];
+}
+
+/** The node exists and is attached elsewhere: that is another wish than adding it. */
+function wrongUpstream(want: AddStandby, facts: AddStandbyFacts): readonly Reason[] {
+  const name = want.node.name;
+  const elsewhere = facts.view.nodes.find((node) => node !== facts.upstream && node.facts.server?.senders.some((sender) => sender.applicationName === name) === true);
+  if (elsewhere === undefined) return [];
+  return [{ code: 'other-upstream', node: name, message: `${name} exists and streams from ${elsewhere.spec.name}, not from ${facts.upstream.spec.name}`, next: [`pgrepl follow ${name} --upstream ${facts.upstream.spec.name}`] }];
+}
+
+function upstreamReasons(want: AddStandby, facts: AddStandbyFacts): readonly Reason[] {
+  const { upstream, standby, primary } = facts;
+  const node = upstream.spec.name;
+  const server = upstream.facts.server;
+  if (server === null) return [{ code: 'upstream-down', node, message: `${node} does not answer: ${upstream.facts.trouble ?? upstream.facts.state}`, next: ['pgrepl status'] }];
+  const reasons: Reason[] = [...managedByOthers(upstream)];
+  const number = (name: string): number => Number(server.settings[name]?.value ?? '0');
+  const refuse = (code: string, message: string, hint?: string, next?: readonly string[]): void => {
+    reasons.push({ code, node, message, hint, next });
+  };
+  if (!isSupported(server.versionNumber)) refuse('version-unsupported', `${node} runs PostgreSQL ${server.version}, which is not supported`);
+  if (server.systemIdentifier !== primary.facts.server?.systemIdentifier) refuse('another-cluster', `${node} belongs to another cluster than the primary ${primary.spec.name}`);
+  if (server.settings['wal_level']?.value === 'minimal') refuse('wal-level', `wal_level of ${node} is minimal`, undefined, [`pgrepl init-primary ${node} --restart`]);
+  const freeSenders = number('max_wal_senders') - server.senders.length;
+  if (freeSenders < SENDERS_NEEDED) refuse('senders', `${node} has ${Math.max(0, freeSenders)} of ${number('max_wal_senders')} WAL senders free; a copy needs ${SENDERS_NEEDED} (two, and one to spare)`, 'max_wal_senders needs a restart.', [`pgrepl init-primary ${node} --set max_wal_senders=${server.senders.length + 10} --restart`]);
+  const slot = server.slots.find((one) => one.name === standby.spec.name);
+  const claimed = standby.facts.staging?.marker.slot === standby.spec.name || facts.view.topology.nodes.some((one) => one.name === standby.spec.name);
+  if (slot === undefined && server.slots.length >= number('max_replication_slots')) refuse('slots', `${node} has ${server.slots.length} of ${number('max_replication_slots')} replication slots in use`, 'max_replication_slots needs a restart.');
+  if (slot !== undefined && (slot.type !== 'physical' || slot.temporary || !claimed)) refuse('slot-foreign', `${node} has a slot ${slot.name} already, and nothing shows that it is ours`, 'Take another name, or drop the slot if nobody needs it.', [`SELECT pg_drop_replication_slot('${slot.name}')`]);
+  if (slot?.active === true && standby.facts.staging === null) refuse('slot-active', `slot ${slot.name} of ${node} is in use by process ${slot.activePid ?? '?'}`, 'Another standby streams under this name.');
+  if (upstream.config !== null && outsideConfig(upstream.config, upstream.facts.place.pgdata) !== null) refuse('config-outside', `the configuration of ${node} is ${upstream.config.confFile}, outside its data directory, and a copy would have none to start with`, 'This layout is not supported yet.');
+  if (server.inRecovery) {
+    if (server.receiver === null) refuse('upstream-detached', `${node} is a standby that receives nothing`, undefined, ['pgrepl status']);
+    if (primary.facts.server?.settings['full_page_writes']?.value === 'off') refuse('full-page-writes', `full_page_writes of ${primary.spec.name} is off, and a copy of a standby needs it`);
+  }
+  if (want.compress !== 'auto' && want.compress !== 'none' && !features(server.versionNumber).basebackupServerCompression) refuse('compress', `PostgreSQL ${server.version} cannot compress a copy on the server`, 'That came with 15.', ['--compress none']);
+  return reasons;
+}
+
+async function targetReasons(world: World, want: AddStandby, facts: AddStandbyFacts): Promise<readonly Reason[]> {
+  const { standby, view, upstream } = facts;
+  const { place, directory, staging, server } = standby.facts;
+  const node = place.name;
+  const { host } = world.node(node);
+  const reasons: Reason[] = [];
+  const real = await host.realPath(place.pgdata);
+  for (const other of view.nodes.filter((one) => one !== standby && one.spec.via === standby.spec.via)) {
+    if ((await host.realPath(other.facts.place.pgdata)) === real) reasons.push({ code: 'directory-of-other', node, message: `${place.pgdata} is the data directory of ${other.spec.name}`, hint: 'A standby needs a directory of its own.' });
+    else if (real.startsWith(`${await host.realPath(other.facts.place.pgdata)}/`)) reasons.push({ code: 'directory-inside', node, message: `${place.pgdata} lies inside the data directory of ${other.spec.name}`, hint: 'It would be copied with it.' });
+  }
+  for (const other of view.nodes.filter((one) => one !== standby && one.spec.host === standby.spec.host && one.spec.port === standby.spec.port)) {
+    reasons.push({ code: 'address-of-other', node, message: `${other.spec.name} has the address ${place.host}:${place.port} already`, next: [`--port ${place.port + 1}`] });
+  }
+  if (reasons.length > 0) return reasons;
+  if (server !== null) return [{ code: 'server-runs', node, message: server.inRecovery ? `a standby of another kind runs in ${place.pgdata}` : `a primary runs in ${place.pgdata}`, hint: 'pgrepl does not replace what is there.' }];
+  const marker = staging?.marker;
+  if (marker !== undefined && (marker.node !== node || marker.command !== 'add-standby' || marker.upstream !== upstream.spec.name)) {
+    const words = marker.command === 'add-standby' ? `add-standby ${marker.node}${marker.upstream === null ? '' : ` --upstream ${marker.upstream}`}` : `init-primary ${marker.node}`;
+    reasons.push({ code: 'unfinished-copy', node, message: `${place.pgdata} is being made by an unfinished ${words}`, hint: 'Finish it, or take it back.', next: [`pgrepl ${words}`, 'pgrepl undo'] });
+  }
+  if (staging === null && (directory === 'data' || directory === 'foreign')) {
+    const entries = (await host.list(place.pgdata)) ?? [];
+    const found = entries.slice(0, 3).join(', ');
+    const hint = entries.includes('lost+found') ? `It is the root of a file system; take a subdirectory, such as ${place.pgdata}/data.` : 'pgrepl never deletes a data directory. Move it away, or choose another.';
+    reasons.push({ code: 'directory-not-empty', node, message: `${place.pgdata} is not empty (${found}${entries.length > 3 ? ', …' : ''})`, hint });
+  }
+  const programs = await world.node(node).programs();
+  const source = upstream.facts.server?.versionNumber;
+  if (source !== undefined && majorOf(programs.versionNumber) !== majorOf(source)) {
+    reasons.push({ code: 'major-differs', node, message: `the programs of ${node} in ${programs.binDir} are PostgreSQL ${renderVersionNumber(programs.versionNumber)}, and ${upstream.spec.name} runs ${renderVersionNumber(source)}`, hint: 'A standby needs the same major version.', next: ['--bin-dir DIR'] });
+  }
+  const running = standby.facts.processes?.length ?? 0;
+  if (running === 0) reasons.push(...(await portInUse(world, place)));
+  if (want.node.waldir !== undefined) reasons.push(...(await emptyPlace(world, facts, want.node.waldir, '--waldir')));
+  return reasons;
+}
+
+async function tablespaceReasons(world: World, want: AddStandby, facts: AddStandbyFacts): Promise<readonly Reason[]> {
+  const { upstream, standby } = facts;
+  const node = standby.spec.name;
+  const spaces = upstream.inventory?.tablespaces ?? [];
+  const mapping = want.node.tablespaces ?? {};
+  const reasons: Reason[] = [];
+  for (const from of Object.keys(mapping)) {
+    if (!spaces.some((space) => space.location === from)) reasons.push({ code: 'tablespace-unknown', node, message: `${upstream.spec.name} has no tablespace at ${from}`, hint: `It has: ${spaces.map((space) => space.location).join(', ') || 'none'}.` });
+  }
+  for (const space of spaces) {
+    const to = mapping[space.location];
+    if (to !== undefined) reasons.push(...(await emptyPlace(world, facts, to, '--tablespace')));
+    else if (upstream.spec.via === standby.spec.via) reasons.push({ code: 'tablespace-unmapped', node, message: `tablespace "${space.name}" is at ${space.location} on the same machine and needs a place of its own`, next: [`--tablespace ${space.location}=NEW`] });
+    else reasons.push(...(await emptyPlace(world, facts, space.location, 'tablespace')));
+  }
+  return reasons;
+}
+
+/** A directory that the copy will fill: absolute, and missing or empty, unless an unfinished run of ours is filling it. */
+async function emptyPlace(world: World, facts: AddStandbyFacts, path: string, option: string): Promise<readonly Reason[]> {
+  const node = facts.standby.spec.name;
+  if (!path.startsWith('/')) return [{ code: 'path-relative', node, message: `${option} ${path} is not an absolute path` }];
+  if (facts.standby.facts.staging?.marker.also.includes(path) === true) return [];
+  const entries = await world.node(node).host.list(path);
+  return entries === null || entries.length === 0 ? [] : [{ code: 'directory-not-empty', node, message: `${path} (${option}) is not empty (${entries.slice(0, 3).join(', ')})` }];
+}
+
+function accessReasons(want: AddStandby, facts: AddStandbyFacts): readonly Reason[] {
+  const { view, standby } = facts;
+  const specs = [...view.nodes.filter((node) => node !== standby).map((node) => node.spec), want.node];
+  const ranges = allowedRanges(specs);
+  const reasons = [...leftOut(specs, ranges)];
+  for (const node of view.nodes) {
+    const server = node.facts.server;
+    if (node === standby || server === null || node.config === null) continue;
+    reasons.push(...hbaTrouble(node.facts.place, node.config, ranges, hbaRules(node.facts.place, ranges, hasMap(node)), [], features(server.versionNumber).hbaJoinsLines));
+  }
+  return reasons;
+}
+
+async function spaceReasons(world: World, facts: AddStandbyFacts): Promise<readonly Reason[]> {
+  const { upstream, standby } = facts;
+  if (upstream.inventory === null || standby.facts.staging !== null) return [];
+  const { host, place } = world.node(standby.spec.name);
+  const needed = Math.ceil(upstream.inventory.databaseBytes * SPACE_FACTOR) + WAL_ALLOWANCE_BYTES;
+  const { freeBytes } = await host.space(folderOf(place.pgdata));
+  if (freeBytes >= needed) return [];
+  return [{ code: 'no-space', node: standby.spec.name, message: `${folderOf(place.pgdata)} has ${renderBytes(freeBytes)} free; the copy of ${upstream.spec.name} needs ${renderBytes(needed)}`, hint: 'That is its size, a fifth more, and the WAL of the copy.' }];
+}

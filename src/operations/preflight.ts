@@ -1,0 +1,35 @@
+import { PgreplError, type Reason } from '../errors.ts';
+import type { NodePlace, World } from '../steps/world.ts';
+import type { ClusterView, NodeView } from './cluster.ts';
+
+/** Something listens at the port that the node is to have. Looks from the node's own machine. */
+export async function portInUse(world: World, place: NodePlace): Promise<readonly Reason[]> {
+  try {
+    const stream = await world.node(place.name).host.connect({ host: '127.0.0.1', port: place.port }, 2_000);
+    stream.destroy();
+  } catch (error) {
+    if (error instanceof PgreplError && error.kind !== 'bug') return [];
+    throw error;
+  }
+  return [{ code: 'port-in-use', node: place.name, message: `port ${place.port} is in use`, hint: 'Choose another one with --port.', next: [`--port ${place.port + 1}`] }];
+}
+
+/**
+ * A stopped server is not started while another node with its system identifier runs as a primary or cannot be seen: it could become
+ * a second writer (hazards H01, I01). Pure.
+ */
+export function otherNodeMayRun(view: ClusterView, node: NodeView): readonly Reason[] {
+  const own = node.facts.control?.systemIdentifier ?? null;
+  return view.nodes
+    .filter((other) => other !== node)
+    .flatMap((other): Reason[] => {
+      const { state, server, control, trouble } = other.facts;
+      const theirs = server?.systemIdentifier ?? control?.systemIdentifier ?? null;
+      const same = theirs === null || theirs === own;
+      if (server !== null && !same) return [];
+      if (server?.inRecovery === false) return [{ code: 'second-primary', node: node.spec.name, message: `${other.spec.name} runs as the primary of the same system identifier`, next: ['pgrepl status'] }];
+      if (state === 'down' && other.facts.directory !== null) return [];
+      if (server === null && same) return [{ code: 'other-node-unseen', node: node.spec.name, message: `${other.spec.name} cannot be seen (${trouble ?? state}) and may be the primary`, next: ['pgrepl status'] }];
+      return [];
+    });
+}

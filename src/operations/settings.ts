@@ -1,0 +1,170 @@
+import type { Reason } from '../errors.ts';
+import { renderConninfo } from '../postgres/conninfo.ts';
+import { renderOwnedConf } from '../postgres/conf-file.ts';
+import { isLoopback } from '../postgres/address.ts';
+import { settingBytes } from '../postgres/units.ts';
+import type { Setting } from '../postgres/server.ts';
+import type { NodePlace } from '../steps/world.ts';
+import { STANDBY_CONF, valuesOf, type ConfigFacts } from './config.ts';
+
+/** One line of our file. `expect`: how pg_settings shows it; `null` when only the server knows its unit. */
+export interface OwnedSetting {
+  readonly name: string;
+  readonly value: string;
+  readonly why: string;
+  readonly expect: string | null;
+  readonly restart: boolean;
+}
+
+const MB = 1024 * 1024;
+const GB = 1024 * MB;
+/** pg_rewind needs older WAL than a running pair does (hazard J14). */
+const KEEP_BYTES = GB;
+const WANTED_SENDERS = 10;
+
+/** The effective settings of a node: what pg_settings shows, or nothing of a server that is still to be made. */
+export type Effective = Readonly<Record<string, Setting>>;
+
+export interface SettingsInput {
+  readonly place: NodePlace;
+  readonly effective: Effective;
+  readonly config: ConfigFacts | null;
+  /** A server that is being made gets every line; an adopted one only what it lacks. */
+  readonly fresh: boolean;
+  readonly walTotalBytes: number;
+  /** The most that an existing slot retains now, bytes. */
+  readonly slotRetainedBytes: number;
+  readonly set: Readonly<Record<string, string>>;
+}
+
+/**
+ * What replication needs in the configuration of a primary, never lowering a value (hazards A05, A07, A14, E02, J10). Lines that our
+ * file has already are kept, so that a second rendering is the same. Pure.
+ */
+export function ownedSettings(input: SettingsInput): readonly OwnedSetting[] {
+  const mine = valuesOf(input.config?.owned ?? null);
+  const lines: OwnedSetting[] = [];
+  const need = (name: string, value: string, why: string, satisfied: boolean, options: { expect?: string | null; restart: boolean }): void => {
+    if (name in input.set) return;
+    const kept = mine.get(name);
+    if (!input.fresh && satisfied && kept === undefined) return;
+    lines.push({ name, value: satisfied && kept !== undefined ? kept : value, why, expect: satisfied ? null : (options.expect ?? value), restart: options.restart });
+  };
+  const now = (name: string): string | undefined => input.effective[name]?.value;
+  const atLeast = (name: string, wanted: number): boolean => Number(now(name) ?? '0') >= wanted;
+
+  need('wal_level', 'replica', 'standbys need it', now('wal_level') === 'replica' || now('wal_level') === 'logical', { restart: true });
+  need('max_wal_senders', String(WANTED_SENDERS), 'one for each standby, two for each copy', atLeast('max_wal_senders', WANTED_SENDERS), { restart: true });
+  need('max_replication_slots', String(WANTED_SENDERS), 'one for each standby', atLeast('max_replication_slots', WANTED_SENDERS), { restart: true });
+  need('hot_standby', 'on', 'standbys can be read and looked at', now('hot_standby') === 'on', { restart: true });
+  // A new cluster has checksums, which serve pg_rewind as well as hints do.
+  if (!input.fresh && (now('data_checksums') !== 'on' || mine.has('wal_log_hints'))) need('wal_log_hints', 'on', 'lets pg_rewind bring this node back', now('wal_log_hints') === 'on', { restart: true });
+
+  const keep = Math.floor(Math.min(KEEP_BYTES, input.walTotalBytes / 20) / MB);
+  need('wal_keep_size', `${keep}MB`, 'pg_rewind needs older WAL', bytesOf(input.effective['wal_keep_size']) >= keep * MB, { expect: String(keep), restart: false });
+
+  const cap = Math.max(1, Math.floor(input.walTotalBytes / 4 / MB));
+  const capped = bytesOf(input.effective['max_slot_wal_keep_size']) >= 0 && input.effective['max_slot_wal_keep_size'] !== undefined;
+  if (input.fresh || capped || input.slotRetainedBytes < (cap * MB) / 2) {
+    need('max_slot_wal_keep_size', `${cap}MB`, 'a forgotten slot must not fill the disk: a quarter of the file system', capped, { expect: String(cap), restart: false });
+  }
+
+  const listen = listenOn(input.place.host, now('listen_addresses') ?? 'localhost');
+  need('listen_addresses', listen, 'where standbys and clients connect', !input.fresh && listen === now('listen_addresses'), { restart: true });
+  if (input.fresh || mine.has('port')) need('port', String(input.place.port), 'as in the cluster file', now('port') === String(input.place.port), { restart: true });
+  if (input.fresh || mine.has('cluster_name')) need('cluster_name', input.place.name, 'shows in ps, and names the standby to its upstream', now('cluster_name') === input.place.name, { restart: true });
+  for (const [name, value] of Object.entries(input.set)) lines.push({ name, value, why: 'set in the cluster file', expect: null, restart: false });
+  return lines;
+}
+
+/** A finding when there is no cap on slot WAL and one cannot be set without endangering a slot; `null` otherwise. */
+export function uncappedSlots(input: SettingsInput): string | null {
+  const cap = input.walTotalBytes / 4;
+  const limit = input.effective['max_slot_wal_keep_size'];
+  if (input.fresh || limit === undefined || bytesOf(limit) >= 0 || input.slotRetainedBytes < cap / 2) return null;
+  return `max_slot_wal_keep_size stays unlimited: a slot retains ${Math.round(input.slotRetainedBytes / MB)} MB already, half of the cap of ${Math.round(cap / MB)} MB or more`;
+}
+
+/** `listen_addresses` that cover this address too; the present ones are kept. */
+export function listenOn(host: string, present: string): string {
+  const addresses = present.split(',').map((word) => word.trim()).filter((word) => word !== '');
+  const covered = addresses.some((word) => word === '*' || word === host || (word === '0.0.0.0' && host.includes('.')) || (word === '::' && host.includes(':')) || (word === 'localhost' && isLoopback(host)));
+  return covered ? present : [...addresses, host].join(',');
+}
+
+/** Settings of ours that postgresql.auto.conf or the command line overrides: writing them would have no effect (hazard A15). */
+export function overridden(node: string, settings: readonly OwnedSetting[], config: ConfigFacts, effective: Effective): readonly Reason[] {
+  const auto = valuesOf(config.auto);
+  return settings
+    .filter((setting) => setting.expect !== null && (auto.has(setting.name) || effective[setting.name]?.source === 'command line'))
+    .map((setting) => {
+      const line = effective[setting.name];
+      const where = auto.has(setting.name) ? `postgresql.auto.conf${line?.line === null || line?.line === undefined ? '' : ` line ${line.line}`} sets ${setting.name} = ${auto.get(setting.name) ?? ''}` : `the command line sets ${setting.name}`;
+      return {
+        code: 'setting-overridden',
+        node,
+        message: `${where}, which wins over every file; ${setting.value} is needed`,
+        hint: 'ALTER SYSTEM wrote it, or somebody by hand.',
+        next: auto.has(setting.name) ? [`ALTER SYSTEM RESET ${setting.name}`] : [],
+      };
+    });
+}
+
+/** pgrepl.conf, whole. */
+export function renderOwned(node: string, settings: readonly { readonly name: string; readonly value: string; readonly why: string }[]): string {
+  return renderOwnedConf({ node, settings, lastLine: `include '${STANDBY_CONF}'` });
+}
+
+/** Recovery settings that an old restore, or an earlier life as a standby, leaves behind; ours must be the only ones. */
+export const RECOVERY_SETTINGS: readonly string[] = [
+  'primary_conninfo', 'primary_slot_name', 'restore_command', 'archive_cleanup_command', 'recovery_end_command', 'recovery_target', 'recovery_target_name',
+  'recovery_target_time', 'recovery_target_xid', 'recovery_target_lsn', 'recovery_target_timeline', 'recovery_target_action', 'recovery_target_inclusive',
+  'recovery_min_apply_delay', 'promote_trigger_file',
+];
+
+export interface StandbySettings {
+  readonly place: NodePlace;
+  /** Where it streams from. */
+  readonly upstream: { readonly host: string; readonly port: number };
+  readonly delay: string | null;
+  readonly restoreCommand: string | null;
+  readonly hasTriggerFile: boolean;
+  /** Just before a switchover: 5 ms keep a promote from sleeping out the default 5 seconds (xlogrecovery.c, WaitForWALToBecomeAvailable). */
+  readonly fastRetry: boolean;
+}
+
+/** pgrepl.standby.conf of a standby: where it streams from, and blanks for whatever else could stop or redirect it (hazards A11, A13, D06, D07). */
+export function renderStandby(wanted: StandbySettings): string {
+  const { place, upstream } = wanted;
+  const conninfo = renderConninfo({
+    host: upstream.host,
+    port: String(upstream.port),
+    user: place.replicationUser,
+    passfile: place.passfile,
+    application_name: place.name,
+    sslmode: 'prefer',
+    keepalives_idle: '10',
+    keepalives_interval: '5',
+    keepalives_count: '3',
+  });
+  const settings = [
+    { name: 'primary_conninfo', value: conninfo, why: 'the password is in the passfile' },
+    { name: 'primary_slot_name', value: place.name, why: 'keeps WAL for this node' },
+    { name: 'recovery_target_timeline', value: 'latest', why: 'follows a new primary' },
+    { name: 'restore_command', value: wanted.restoreCommand ?? '', why: wanted.restoreCommand === null ? 'streaming only' : 'as in the cluster file' },
+    { name: 'recovery_min_apply_delay', value: wanted.delay ?? '0', why: wanted.delay === null ? 'no delay' : 'as in the cluster file' },
+    ...['archive_cleanup_command', 'recovery_end_command', 'recovery_target', 'recovery_target_name', 'recovery_target_time', 'recovery_target_xid', 'recovery_target_lsn'].map((name) => ({ name, value: '', why: 'none' })),
+    ...(wanted.hasTriggerFile ? [{ name: 'promote_trigger_file', value: '', why: 'none' }] : []),
+    ...(wanted.fastRetry ? [{ name: 'wal_retrieve_retry_interval', value: '5ms', why: 'during a switchover' }] : []),
+  ];
+  return renderOwnedConf({ node: place.name, settings });
+}
+
+/** pgrepl.standby.conf of a primary: nothing. */
+export function renderNoStandby(place: NodePlace): string {
+  return renderOwnedConf({ node: place.name, settings: [] });
+}
+
+function bytesOf(setting: Setting | undefined): number {
+  return setting === undefined ? -1 : settingBytes(setting.value, setting.unit);
+}
