@@ -38,9 +38,11 @@ export function parseConninfo(text: string): Readonly<Record<string, string>> {
   let at = skipBlanks(text, 0);
   while (at < text.length) {
     const [, keyword = ''] = /^([^=\s]*)/.exec(text.slice(at)) ?? [];
+    // The word itself is not shown: of a password with a blank in it, it would be a part.
+    const place = `at character ${at + 1} of the connection string`;
     at = skipBlanks(text, at + keyword.length);
-    if (text[at] !== '=') throw usageError('conninfo-invalid', `missing "=" after "${printable(keyword)}" in the connection string`);
-    if (!KEYWORD.test(keyword)) throw usageError('conninfo-invalid', `"${printable(keyword)}" cannot be a connection keyword`);
+    if (text[at] !== '=') throw usageError('conninfo-invalid', `missing "=" after the word ${place}`);
+    if (!KEYWORD.test(keyword)) throw usageError('conninfo-invalid', `the word ${place} cannot be a connection keyword`);
     const value = readValue(text, skipBlanks(text, at + 1));
     pairs.set(keyword, value.value);
     at = skipBlanks(text, value.end);

@@ -23,7 +23,7 @@ export function renderVersionNumber(versionNumber: number): string {
  * Throws `version-unreadable` when there is no version in it.
  */
 export function parseProgramVersion(text: string): number {
-  const match = /^(?:\S+ \([^)]*\) )?([0-9]{1,3})(?:\.([0-9]{1,4}))?(?:\.([0-9]{1,2}))?(?:(?:alpha|beta|rc)[0-9]+|devel)?(?![0-9])/.exec(text.trim());
+  const match = /^(?:\S+ \([^)]*\) )?([0-9]{1,3})(?:\.([0-9]{1,4}))?(?:\.([0-9]{1,2}))?(?![0-9])/.exec(text.trim());
   if (match?.[1] === undefined) throw new PgreplError('unfinished', 'version-unreadable', `"${printable(text.trim())}" does not name a PostgreSQL version`);
   const [major, second, third] = [Number(match[1]), Number(match[2] ?? 0), Number(match[3] ?? 0)];
   return major < 10 ? major * 10_000 + second * 100 + third : major * 10_000 + second;

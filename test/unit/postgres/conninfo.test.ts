@@ -59,6 +59,11 @@ describe('connection strings', () => {
     expect(() => parseConninfo(text)).toThrow(expect.objectContaining({ kind: 'usage', message: expect.stringContaining(message) as string }));
   });
 
+  test('a complaint about a password with a blank in it shows no part of it', () => {
+    expect(() => parseConninfo('password=first canary host=a')).toThrow(expect.objectContaining({ message: 'missing "=" after the word at character 16 of the connection string' }));
+    expect(() => parseConninfo('password=first Canary=x')).toThrow(expect.objectContaining({ message: 'the word at character 16 of the connection string cannot be a connection keyword' }));
+  });
+
   test.each([{ 'host=x user': 'a' }, { '': 'a' }, { __proto__x: 'a' }, { host: 'a\nb' }, { host: 'a\r' }, { host: 'a\0' }])('%j is not rendered', (pairs) => {
     expect(() => renderConninfo(pairs as Record<string, string>)).toThrow(expect.objectContaining({ code: 'conninfo-invalid' }));
   });
