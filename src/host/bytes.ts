@@ -1,3 +1,5 @@
+import { isUtf8 } from 'node:buffer';
+
 const FIRST_ESCAPE = 0xdc00;
 
 /**
@@ -5,40 +7,27 @@ const FIRST_ESCAPE = 0xdc00;
  * the user may hold a comment in Latin-1, and every byte that is not ours must come back as it was.
  */
 export function decodeText(bytes: Uint8Array): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return decodeForeign(bytes);
-  }
-}
-
-function decodeForeign(bytes: Uint8Array): string {
-  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-  let text = '';
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (isUtf8(buffer)) return buffer.toString('utf8');
+  const parts: string[] = [];
   let at = 0;
-  while (at < bytes.length) {
-    const length = lengthOfCharacter(bytes, at, decoder);
-    if (length === 0) {
-      text += String.fromCharCode(FIRST_ESCAPE + (bytes[at] ?? 0));
-      at += 1;
+  while (at < buffer.length) {
+    const character = buffer.subarray(at, at + lengthByFirstByte(buffer[at] ?? 0));
+    if (isUtf8(character)) {
+      parts.push(character.toString('utf8'));
+      at += character.length;
     } else {
-      text += decoder.decode(bytes.subarray(at, at + length));
-      at += length;
+      parts.push(String.fromCharCode(FIRST_ESCAPE + (buffer[at] ?? 0)));
+      at += 1;
     }
   }
-  return text;
+  return parts.join('');
 }
 
-function lengthOfCharacter(bytes: Uint8Array, at: number, decoder: { decode(bytes: Uint8Array): string }): number {
-  const first = bytes[at] ?? 0;
-  if (first < 0x80) return 1;
-  const length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  try {
-    decoder.decode(bytes.subarray(at, at + length));
-    return at + length <= bytes.length ? length : 0;
-  } catch {
-    return 0;
-  }
+function lengthByFirstByte(first: number): number {
+  if (first < 0xc0) return 1;
+  if (first < 0xe0) return 2;
+  return first < 0xf0 ? 3 : 4;
 }
 
 /** The bytes that `decodeText` made this text of. */
@@ -47,8 +36,8 @@ export function encodeText(text: string): Uint8Array {
   const parts: Buffer[] = [];
   for (const character of text) {
     const code = character.codePointAt(0) ?? 0;
-    const escaped = code >= FIRST_ESCAPE + 0x80 && code <= FIRST_ESCAPE + 0xff;
-    parts.push(escaped ? Buffer.from([code - FIRST_ESCAPE]) : Buffer.from(character, 'utf8'));
+    const isByte = code >= FIRST_ESCAPE + 0x80 && code <= FIRST_ESCAPE + 0xff;
+    parts.push(isByte ? Buffer.from([code - FIRST_ESCAPE]) : Buffer.from(character, 'utf8'));
   }
   return Buffer.concat(parts);
 }

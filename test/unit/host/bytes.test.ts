@@ -7,7 +7,7 @@ test('whatever bytes a file has, they survive reading and writing', () => {
     fc.property(fc.oneof(fc.uint8Array({ maxLength: 60 }), fc.string({ unit: 'binary' }).map((text) => Buffer.from(text))), (bytes) => {
       expect([...encodeText(decodeText(bytes))]).toEqual([...bytes]);
     }),
-    { numRuns: 500 },
+    { numRuns: 200 },
   );
 });
 
@@ -15,7 +15,7 @@ test.each([
   [[0x41, 0xe9, 0x0a], 'A\udce9\n'],
   [[0xc3, 0xa9], 'é'],
   [[0xef, 0xbb, 0xbf, 0x41], '\ufeffA'],
-  [[0xed, 0xb3, 0xa9], '\udced\udcb3\udce9'],
+  [[0xed, 0xb3, 0xa9], '\udced\udcb3\udca9'],
   [[0xe2, 0x82], '\udce2\udc82'],
 ])('%j', (bytes, text) => {
   expect(decodeText(Uint8Array.from(bytes))).toBe(text);
