@@ -40,7 +40,9 @@ export function isLocked(node: ViewedNode): boolean {
 }
 
 function stoppedHint(node: ViewedNode, view: StatusView, extras: StatusExtras): string | null {
-  if (view.primary === null || node.facts.hasSignal || node.facts.control === null || isForeign(node, view)) return null;
+  if (isForeign(node, view)) return null;
+  if (roleOf(node, view) === 'standby') return 'It is a standby: when it is started again it goes on where it was, as long as its WAL is kept.';
+  if (view.primary === null || node.facts.control === null) return null;
   return `It was a primary; started as it is it would be a second one. It has ${divergence(node, view, extras).replace(/^it has /, '')}.`;
 }
 

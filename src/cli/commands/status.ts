@@ -1,0 +1,170 @@
+import { asPgreplError, usageError } from '../../errors.ts';
+import { placesOf } from '../../operations/places.ts';
+import { lookAtStatus } from '../../operations/status-look.ts';
+import { exitOfStatus, type StatusDocument } from '../../operations/status.ts';
+import { printable } from '../../postgres/names.ts';
+import { parseSeconds } from '../../postgres/units.ts';
+import { createWorld } from '../../steps/live-world.ts';
+import type { World } from '../../steps/world.ts';
+import { loadTopology } from '../../topology/load.ts';
+import type { Topology } from '../../topology/topology.ts';
+import { query, type Command, type Context } from '../command.ts';
+import { DEFINITIONS } from '../definitions.ts';
+import { quoteWords } from '../io.ts';
+import { ADMIN_OPTIONS } from '../known-node.ts';
+import { withMachines } from '../machines.ts';
+import { needsNodes } from '../node-words.ts';
+import { passwordsFrom } from '../passwords.ts';
+
+const DEFAULT_TIMEOUT = '3';
+const DEFAULT_PERIOD = '2';
+
+/** Part of the deadline that may go into the question who owns a data directory, before its server is asked. */
+const OWNER_SHARE = 1 / 3;
+
+/** `pgrepl status` */
+export const status: Command = query({
+  name: 'status',
+  summary: 'who streams from whom, how far behind, and what is wrong',
+  arguments: [{ name: '[CONNINFO]', help: 'one server, without a cluster file (not there yet)' }],
+  options: [
+    { flags: '--timeout <SECONDS>', help: `how long each node may take to answer (default: ${DEFAULT_TIMEOUT})` },
+    { flags: '--watch [SECONDS]', help: `look again and again, every so many seconds (default: ${DEFAULT_PERIOD})` },
+    { flags: '--check', help: 'one line for monitoring systems; exit 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN' },
+    { flags: '--warn <SIZE|TIME>', help: 'with --check: lag of a standby that is a warning, such as 64MB or 30s' },
+    { flags: '--crit <SIZE|TIME>', help: 'with --check: lag of a standby that is critical' },
+    ...ADMIN_OPTIONS,
+  ],
+  examples: ['pgrepl status', 'pgrepl status --watch', 'pgrepl status --check --warn 64MB --crit 1GB', "pgrepl status --json | jq '.findings'"],
+  run: async (context) => (context.words.flag('check') ? await check(context) : await show(context)),
+});
+
+type Look = () => Promise<StatusDocument>;
+
+async function show(context: Context): Promise<number> {
+  const { words, globals, io } = context;
+  for (const option of ['warn', 'crit']) if (words.text(option) !== undefined) throw usageError('option-needs-check', `--${option} is a limit for --check`, { hint: 'Without --check every lag is shown as it is.' });
+  const period = words.flag('watch') || words.text('watch') !== undefined ? secondsOf('--watch', words.text('watch') ?? DEFAULT_PERIOD, 0.2) : null;
+  if (period !== null && globals.json) throw usageError('watch-json', '--json is exactly one document, and --watch is many', { hint: 'Ask again and again in a loop of the shell.' });
+  return await withStatus(context, async (look, topology) => {
+    const present = globals.json ? await asJson(context) : await asTree(context, period !== null);
+    for (;;) {
+      const document = asTyped(await look(), context, topology);
+      present(document);
+      if (period === null) return exitOfStatus(document);
+      await sleep(period * 1_000, io.signal);
+      // Leaving a watch is no failure: what was seen last is the answer.
+      if (io.signal.aborted) return exitOfStatus(document);
+    }
+  });
+}
+
+async function asJson({ io }: Context): Promise<(document: StatusDocument) => void> {
+  const { jsonLine } = await import('../output/json.ts');
+  return (document) => {
+    io.stdout.write(jsonLine(document));
+  };
+}
+
+async function asTree({ io, globals }: Context, again: boolean): Promise<(document: StatusDocument) => void> {
+  const [{ terminalFor }, { renderStatus }] = await Promise.all([import('../output/terminal.ts'), import('../output/status-tree.ts')]);
+  return (document) => {
+    // Made anew for each page: the window may have another size by now. Into a file or a pipe no line is shortened.
+    const terminal = terminalFor(io.stdout, io.env, globals.color);
+    const columns = io.stdout.isTTY === true ? terminal.columns : 160;
+    const clear = again && terminal.isLive ? '\u001b[H\u001b[2J' : '';
+    const stamp = again ? `${terminal.paint.dim(new Date().toISOString().replace(/\.\d+Z$/, 'Z'))}\n` : '';
+    terminal.write(`${clear}${stamp}${renderStatus(document, { paint: terminal.paint, columns })}${again && clear === '' ? '\n' : ''}`);
+  };
+}
+
+/** For monitoring: every failure is UNKNOWN, and the line says it. */
+async function check(context: Context): Promise<number> {
+  const { words, globals, io } = context;
+  const { parseThreshold, renderCheck, renderCheckFailure } = await import('../output/status-check.ts');
+  try {
+    if (globals.json) throw usageError('check-json', '--check prints its own line, and --json another document', { hint: 'Leave one of them out.' });
+    if (words.flag('watch') || words.text('watch') !== undefined) throw usageError('check-watch', '--check looks once, and --watch again and again', { hint: 'Leave one of them out.' });
+    const limit = (name: 'warn' | 'crit') => {
+      const text = words.text(name);
+      return text === undefined ? null : parseThreshold(`--${name}`, text);
+    };
+    const limits = { warn: limit('warn'), crit: limit('crit') };
+    return await withStatus(context, async (look, topology) => {
+      const delayed = new Set<string>(topology.nodes.filter(({ delay }) => delay !== undefined && delay !== '0').map(({ name }) => name));
+      const { line, exit } = renderCheck(await look(), { ...limits, delayed });
+      io.stdout.write(`${line}\n`);
+      return exit;
+    });
+  } catch (thrown) {
+    const { line, exit } = renderCheckFailure(asPgreplError(thrown));
+    io.stdout.write(`${line}\n`);
+    return exit;
+  }
+}
+
+async function withStatus(context: Context, use: (look: Look, topology: Topology) => Promise<number>): Promise<number> {
+  const { io, globals, words } = context;
+  const timeoutMs = secondsOf('--timeout', words.text('timeout') ?? DEFAULT_TIMEOUT, 0.1) * 1_000;
+  if (words.arguments.length > 0) {
+    throw usageError('status-without-file', 'the status of one server without a cluster file is not there yet', {
+      hint: 'A cluster file names the servers; an existing one is taken into it as it is.',
+      next: ['pgrepl init-primary -D DIR', 'pgrepl status'],
+    });
+  }
+  const topology = await loadTopology(globals.file, {}, io.env);
+  needsNodes(topology);
+  const { adminPassword } = await passwordsFrom(context);
+  const start = performance.now();
+  const places = await withMachines(async (machines) => await placesOf(topology, topology.nodes, machines, timeoutMs * OWNER_SHARE));
+  const world: World & { close(): Promise<void> } = createWorld({
+    places,
+    binDirs: Object.fromEntries(topology.nodes.map(({ name, binDir }) => [name, binDir])),
+    run: 'status',
+    signal: io.signal,
+    givenPassword: null,
+    readOnly: true,
+    adminPassword: async () => await Promise.resolve(adminPassword),
+  });
+  let spentMs = performance.now() - start;
+  const look: Look = async () => {
+    const document = await lookAtStatus(world, topology, { timeoutMs: timeoutMs - spentMs, signal: io.signal });
+    spentMs = 0;
+    return document;
+  };
+  try {
+    return await use(look, topology);
+  } finally {
+    // A node that hangs must not hold the end of a query either.
+    await Promise.race([world.close().catch(() => undefined), sleep(200, io.signal)]);
+  }
+}
+
+/** The commands to type: only those that there are, and with the cluster file that this one was given. */
+function asTyped(document: StatusDocument, { globals }: Context, topology: Topology): StatusDocument {
+  const program = globals.fileNamed ? `pgrepl ${quoteWords(['-f', topology.file])}` : 'pgrepl';
+  const typed = (command: string): readonly string[] => {
+    const [, name = '', rest = ''] = /^pgrepl ([a-z-]+)(.*)$/.exec(command) ?? [];
+    return DEFINITIONS.some((definition) => definition.name === name) ? [`${program} ${name}${rest}`] : [];
+  };
+  return { ...document, findings: document.findings.map((finding) => ({ ...finding, next: finding.next.flatMap(typed) })) };
+}
+
+function secondsOf(option: string, text: string, least: number): number {
+  const seconds = parseSeconds(text);
+  if (seconds >= least && seconds <= 3_600) return seconds;
+  throw usageError('seconds-invalid', `"${printable(text)}" is not between ${least} s and one hour (${option})`);
+}
+
+async function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener('abort', end);
+  });
+}
