@@ -124,11 +124,14 @@ export function recordsOf(raw: readonly RawRun[]): readonly RunRecord[] {
 
 const sortKey = ({ header }: RawRun): string => `${header.started} ${header.run}`;
 
+/** Ends that may leave changes. The others say themselves that there are none, also where a full disk swallowed lines of the undo. */
+const OPEN_ENDS: readonly Outcome[] = ['unfinished', 'unknown', 'interrupted', 'error'];
+
 /** True while something is to be done about it: it has no end, or one that left changes, and no later run went on with it. */
 export function isUnfinished(record: RunRecord): boolean {
   if (record.resumedBy !== null) return false;
   if (record.end === null) return true;
-  return record.end.outcome !== 'done' && record.end.outcome !== 'unchanged' && record.left.length > 0;
+  return OPEN_ENDS.includes(record.end.outcome) && record.left.length > 0;
 }
 
 /** The newest unfinished run that matches. */
