@@ -7,7 +7,7 @@ import type { NodeSpec, Topology } from '../topology/topology.ts';
 /** The machines, as seen before it is known who owns a server on them. */
 export interface Machines {
   /** With the rights of whoever pgrepl comes as. */
-  open(via: string): Host;
+  open(via: string): Promise<Host>;
 }
 
 /** How long a machine may take to say who owns a directory; without an answer the usual owner is assumed. */
@@ -40,7 +40,7 @@ export async function placesOf(topology: Topology, nodes: readonly NodeSpec[], m
 
 /** Name of the node whose unfinished run left its marker at this directory; `null` when there is none, or it cannot be seen. */
 export async function unfinishedNodeAt(machines: Machines, via: string, pgdata: string, cluster: string): Promise<string | null> {
-  const host = machines.open(via);
+  const host = await machines.open(via);
   for (const holder of [besideHolder(pgdata), insideHolder(pgdata)]) {
     try {
       // One look first: most directories have no staging, and reading a file may cost a program.
@@ -58,7 +58,7 @@ export async function unfinishedNodeAt(machines: Machines, via: string, pgdata: 
 async function ownerAndPassfile(topology: Topology, node: NodeSpec, machines: Machines, askMs: number): Promise<{ readonly osUser: string; readonly passfile: string }> {
   const said = node.passfile?.startsWith('/') === true ? node.passfile : null;
   if (node.osUser !== undefined && said !== null) return { osUser: node.osUser, passfile: said };
-  const host = machines.open(node.via);
+  const host = await machines.open(node.via);
   const usual = usualOwner(host);
   const osUser = node.osUser ?? (await orAfter(askMs, usual, async () => (await ownerOf(host, node.pgdata)) ?? usual));
   const relative = node.passfile?.startsWith('~/') === true ? node.passfile.slice(2) : `.pgrepl/${topology.cluster}.pass`;
@@ -71,7 +71,8 @@ function usualOwner(host: Host): string {
 }
 
 async function ownerOf(host: Host, pgdata: string): Promise<string | null> {
-  const [data, staging] = await Promise.all([host.stat(pgdata), host.stat(besideHolder(pgdata))]);
+  const [found, staging] = await Promise.all([host.stat(pgdata), host.stat(besideHolder(pgdata))]);
+  const data = found?.kind === 'symlink' ? await host.stat(await host.realPath(pgdata)) : found;
   // An empty directory that root made for the server says nothing about its owner.
   const owner = data?.owner ?? staging?.owner ?? null;
   return owner === 'root' ? null : owner;
@@ -86,7 +87,7 @@ async function orAfter<T>(ms: number, otherwise: T, ask: () => Promise<T>): Prom
   });
   const asked = ask().catch((thrown: unknown) => {
     const error = asPgreplError(thrown);
-    if (error.kind === 'bug') throw error;
+    if (error.kind === 'bug' || error.kind === 'usage') throw error;
     return otherwise;
   });
   try {

@@ -1,7 +1,7 @@
 import type { Reason } from '../errors.ts';
-import { features, isSupported } from '../postgres/features.ts';
+import { features, isSupported, sameMajor } from '../postgres/features.ts';
 import { renderBytes } from '../postgres/units.ts';
-import { majorOf, renderVersionNumber } from '../postgres/version.ts';
+import { renderVersionNumber } from '../postgres/version.ts';
 import type { World } from '../steps/world.ts';
 import type { AddStandbyFacts, alreadyMade } from './add-standby.ts';
 import { allowedRanges, hbaRules, hbaTrouble, leftOut } from './access.ts';
@@ -96,7 +96,7 @@ async function targetReasons(world: World, want: AddStandby, facts: AddStandbyFa
   }
   const programs = await world.node(node).programs();
   const source = upstream.facts.server?.versionNumber;
-  if (source !== undefined && majorOf(programs.versionNumber) !== majorOf(source)) {
+  if (source !== undefined && !sameMajor(programs.versionNumber, source)) {
     reasons.push({ code: 'major-differs', node, message: `the programs of ${node} in ${programs.binDir} are PostgreSQL ${renderVersionNumber(programs.versionNumber)}, and ${upstream.spec.name} runs ${renderVersionNumber(source)}`, hint: 'A standby needs the same major version.', next: ['--bin-dir DIR'] });
   }
   const running = standby.facts.processes?.length ?? 0;

@@ -56,3 +56,8 @@ export function features(versionNumber: number): Features {
 export function isSupported(versionNumber: number): boolean {
   return (SUPPORTED_MAJORS as readonly number[]).includes(majorOf(versionNumber));
 }
+
+/** True when both numbers are of one major: only then can one server's data directory be run by the other's programs. */
+export function sameMajor(a: number, b: number): boolean {
+  return majorOf(a) === majorOf(b);
+}

@@ -1,0 +1,53 @@
+import { PgreplError, refuseOn, type Reason } from '../errors.ts';
+import type { World } from '../steps/world.ts';
+import type { Topology } from '../topology/topology.ts';
+import type { Change } from './change.ts';
+import { observeCluster, primariesOf, splitBrain, type ClusterView, type NodeView } from './cluster.ts';
+import { decideFailover } from './failover.ts';
+import { healAfterRoleChange } from './role-change.ts';
+import { decideSwitchover } from './switchover.ts';
+import { handOverPrepared, stoppedPrimary } from './roles.ts';
+import type { Promote } from './wants.ts';
+
+/**
+ * Judges what is proved about the old primary, and so which way a standby becomes the primary: it runs (planned switchover), it is proved
+ * stopped (failover, or the end of an interrupted switchover), or nobody can tell (refused, unless the operator says how it was shut off).
+ */
+export async function decidePromote(world: World, topology: Topology, want: Promote): Promise<Change> {
+  const title = want.mode === 'planned' ? 'switchover' : 'promote';
+  if (want.name !== null && !topology.nodes.some((node) => node.name === want.name)) {
+    throw new PgreplError('usage', 'node-unknown', `${topology.file} has no node ${want.name}`, { hint: `It has: ${topology.nodes.map((node) => node.name).join(', ') || 'none'}.` });
+  }
+  const view = await observeCluster(world, topology, topology.nodes);
+  refuseOn(title, splitBrain(view));
+  const primary = primariesOf(view)[0];
+  if (primary !== undefined) {
+    if (want.fenced !== null && primary.spec.name !== want.name) refuseOn(title, [contradicted(primary)]);
+    if (primary.spec.name === want.name) return await healAfterRoleChange(world, view, primary);
+    if (want.mode === 'failover') refuseOn(title, [stillRuns(primary)]);
+    return decideSwitchover(view, primary, want);
+  }
+  const old = stoppedPrimary(view);
+  if (old !== null && want.mode !== 'failover' && handOverPrepared(old)) return decideSwitchover(view, old, want);
+  if (want.mode === 'planned') refuseOn(title, [notHealthy(view, old)]);
+  return await decideFailover(world, view, old, want);
+}
+
+function contradicted(primary: NodeView): Reason {
+  return { code: 'fence-contradicted', node: primary.spec.name, message: `${primary.spec.name} runs and takes writes, whatever was stated about it`, hint: 'It is not shut off. A planned switchover loses nothing.', next: ['pgrepl switchover'] };
+}
+
+function stillRuns(primary: NodeView): Reason {
+  return { code: 'primary-runs', node: primary.spec.name, message: `${primary.spec.name} runs and takes writes; a failover would make a second writer`, next: ['pgrepl switchover'] };
+}
+
+function notHealthy(view: ClusterView, old: NodeView | null): Reason {
+  const seen = view.nodes.filter((node) => node.facts.server === null).map((node) => `${node.spec.name}: ${node.facts.trouble ?? node.facts.state}`);
+  return {
+    code: 'primary-not-healthy',
+    node: old?.spec.name,
+    message: old === null ? `no primary answers (${seen.join('; ')})` : `the primary ${old.spec.name} is stopped (${old.facts.control?.state ?? '?'})`,
+    hint: 'A switchover needs a healthy primary.',
+    next: old === null ? ['pgrepl status'] : [`pgrepl init-primary ${old.spec.name} --start`, 'pgrepl promote --failover'],
+  };
+}

@@ -1,0 +1,51 @@
+import { PgreplError, refuseOn, type Reason } from '../errors.ts';
+import type { Step } from '../steps/index.ts';
+import type { World } from '../steps/world.ts';
+import type { Topology } from '../topology/topology.ts';
+import type { Change } from './change.ts';
+import { basisOf, observeCluster, primariesOf, splitBrain, viewOf, type ClusterView, type NodeView } from './cluster.ts';
+import { outsideConfig } from './config.ts';
+import { followersOf } from './role-change.ts';
+import type { RemoveStandby } from './wants.ts';
+
+/** A standby is taken out: stopped, its slot dropped, its name out of the cluster file. Its directory stays, with its signal file. */
+export async function decideRemoveStandby(world: World, topology: Topology, want: RemoveStandby): Promise<Change> {
+  const { name } = want;
+  if (!topology.nodes.some((node) => node.name === name)) throw new PgreplError('usage', 'node-unknown', `${topology.file} has no node ${name}`, { hint: `It has: ${topology.nodes.map((node) => node.name).join(', ') || 'none'}.` });
+  const view = await observeCluster(world, topology, topology.nodes);
+  const node = viewOf(view, name);
+  if (node === undefined) throw new Error('a node of the file was not observed');
+  refuseOn(`remove standby ${name}`, [...splitBrain(view), ...standsInTheWay(view, node)]);
+  const unseen = node.facts.server === null && node.facts.state !== 'down';
+  const { place } = node.facts;
+  const holders = view.nodes.filter((other) => other !== node && other.facts.server?.slots.some((slot) => slot.name === name && slot.type === 'physical' && !slot.temporary) === true);
+  const steps: Step[] = [
+    ...(node.facts.server === null ? [] : [{ kind: 'stop-server', node: name, directory: place.pgdata, configFile: node.config === null ? null : outsideConfig(node.config, place.pgdata), as: 'standby' } as const]),
+    ...holders.map((holder): Step => ({ kind: 'drop-slot', node: holder.spec.name, slot: name })),
+  ];
+  const warning = `${name} cannot be reached and is not stopped by this: it must not be started again`;
+  return {
+    plan: { title: `remove standby ${name}`, command: `pgrepl remove-standby ${name}`, basis: basisOf(view), steps, notices: [`${place.pgdata} is kept, with its standby.signal`, ...(unseen ? [warning] : [])] },
+    edits: [{ edit: 'remove-node', name: node.spec.name }],
+    done: unseen ? `${name} is taken out of the cluster; ${warning}` : `${name} is taken out of the cluster and stopped; ${place.pgdata} is kept`,
+    next: ['pgrepl status'],
+    question: `Take ${name} out?`,
+    remains: null,
+  };
+}
+
+function standsInTheWay(view: ClusterView, node: NodeView): readonly Reason[] {
+  const { name } = node.spec;
+  const reasons: Reason[] = [];
+  if (node.facts.server?.inRecovery === false) return [{ code: 'is-the-primary', node: name, message: `${name} is the primary`, next: ['pgrepl switchover'] }];
+  const followers = followersOf(view, node).map((one) => one.spec.name);
+  const named = view.nodes.filter((one) => one.spec.upstream === name).map((one) => one.spec.name);
+  const others = [...new Set([...followers, ...named])];
+  const senders = node.facts.server?.senders.filter((sender) => sender.state !== 'backup' && !others.includes(sender.applicationName)).map((sender) => sender.applicationName) ?? [];
+  if (others.length + senders.length > 0) reasons.push({ code: 'has-followers', node: name, message: `${[...others, ...senders].join(', ')} stream${others.length + senders.length === 1 ? 's' : ''} from ${name}`, next: others.map((other) => `pgrepl follow ${other} --upstream ${primariesOf(view)[0]?.spec.name ?? 'NODE'}`) });
+  const primary = primariesOf(view)[0];
+  if (primary === undefined) reasons.push({ code: 'no-primary', message: `no primary answers, and ${name} may be needed to replace it`, next: ['pgrepl status', 'pgrepl promote'] });
+  const sync = primary?.facts.server?.settings['synchronous_standby_names']?.value ?? '';
+  if (primary !== undefined && sync.split(/[^A-Za-z0-9_]+/).includes(name)) reasons.push({ code: 'sync-names', node: primary.spec.name, message: `synchronous_standby_names of ${primary.spec.name} names ${name}: commits could wait for ever`, next: ['pgrepl sync off'] });
+  return reasons;
+}

@@ -1,0 +1,135 @@
+import { features } from '../postgres/features.ts';
+import { judgeHistory, parseHistory } from '../postgres/timeline.ts';
+import type { Step } from '../steps/index.ts';
+import { LOCKED_MODE } from '../steps/small-steps.ts';
+import type { World } from '../steps/world.ts';
+import type { TopologyEdit } from '../topology/topology.ts';
+import type { Change } from './change.ts';
+import { basisOf, type ClusterView, type NodeView } from './cluster.ts';
+import { outsideConfig, STANDBY_CONF, valuesOf } from './config.ts';
+import { pointsTo } from './roles.ts';
+import { RECOVERY_SETTINGS, renderNoStandby, renderStandby } from './settings.ts';
+
+/** The standby file of `node`, streaming from `upstream`. Pure. */
+export function standbyFile(node: NodeView, upstream: NodeView, fastRetry = false): Step {
+  const { place, server } = node.facts;
+  const version = server?.versionNumber ?? upstream.facts.server?.versionNumber ?? 0;
+  return {
+    kind: 'write-file',
+    node: place.name,
+    path: `${node.config?.folder ?? place.pgdata}/${STANDBY_CONF}`,
+    staging: null,
+    content: renderStandby({
+      place,
+      upstream: { host: upstream.spec.host, port: upstream.spec.port },
+      delay: node.spec.delay ?? null,
+      restoreCommand: node.spec.restoreCommand ?? null,
+      hasTriggerFile: version > 0 && features(version).promoteTriggerFile,
+      fastRetry,
+    }),
+    what: fastRetry ? `stream from ${upstream.spec.name}, and look for WAL every 5 ms until the switchover is over` : `stream from ${upstream.spec.name}`,
+    keepCopyAs: null,
+    // A primary ignores these; a standby takes them up at once.
+    reload: server?.inRecovery === true,
+  };
+}
+
+/** The standby file of a primary: empty. Pure. */
+export function noStandbyFile(node: NodeView): Step {
+  const { place } = node.facts;
+  return { kind: 'write-file', node: place.name, path: `${node.config?.folder ?? place.pgdata}/${STANDBY_CONF}`, staging: null, content: renderNoStandby(place), what: 'empty on a primary', keepCopyAs: null, reload: true };
+}
+
+/** Recovery settings that ALTER SYSTEM left on a running node: they would win over our file. Pure. */
+export function clearSystemSettings(node: NodeView): readonly Step[] {
+  const auto = valuesOf(node.config?.auto ?? null);
+  const values = Object.fromEntries(RECOVERY_SETTINGS.flatMap((name) => (auto.has(name) ? [[name, auto.get(name) ?? '']] : [])));
+  return Object.keys(values).length === 0 ? [] : [{ kind: 'reset-system-settings', node: node.spec.name, values }];
+}
+
+/** Where this node streams from by its own file; `undefined`: from nowhere that the cluster file knows. Pure. */
+export function configuredUpstream(view: ClusterView, node: NodeView): NodeView | undefined {
+  const conninfo = node.facts.server?.settings['primary_conninfo']?.value ?? valuesOf(node.config?.standby ?? null).get('primary_conninfo') ?? '';
+  return view.nodes.find((other) => other !== node && pointsTo(conninfo, other));
+}
+
+/** Running standbys that stream from this node directly. Pure. */
+export function followersOf(view: ClusterView, upstream: NodeView): readonly NodeView[] {
+  return view.nodes.filter((node) => node.facts.server?.inRecovery === true && node !== upstream && configuredUpstream(view, node) === upstream);
+}
+
+/** A running standby to another upstream, seen to arrive. Its slot there must exist already. Pure. */
+export function followSteps(node: NodeView, upstream: NodeView, primary: NodeView): readonly Step[] {
+  return [...clearSystemSettings(node), standbyFile(node, upstream), { kind: 'prove-streaming', node: node.spec.name, upstream: upstream.spec.name, primary: primary.spec.name, delayed: node.spec.delay !== undefined }];
+}
+
+/** What the cluster file says wrongly once `primary` is the primary: it has no upstream, and nobody names it as one. Pure. */
+export function editsAfter(view: ClusterView, primary: NodeView): readonly TopologyEdit[] {
+  return view.nodes
+    .filter((node) => node.spec.upstream !== undefined && (node === primary || node.spec.upstream === primary.spec.name))
+    .map((node) => ({ edit: 'set-upstream', name: node.spec.name, upstream: null }));
+}
+
+/**
+ * The named node is the primary already. Whatever an interrupted role change left undone is finished: its own file emptied, the old
+ * primary brought back as the standby that it was prepared to be, standbys that look elsewhere re-pointed, old slots dropped.
+ */
+export async function healAfterRoleChange(world: World, view: ClusterView, primary: NodeView): Promise<Change> {
+  const name = primary.spec.name;
+  const server = primary.facts.server;
+  if (server === null) throw new Error('a primary that was not seen');
+  const steps: Step[] = [];
+  const late: Step[] = [];
+  const notices: string[] = [];
+  const history = parseHistory(await (await world.node(name).server()).timelineHistory(server.timeline));
+  for (const node of view.nodes) {
+    if (node === primary) continue;
+    const wanted = view.nodes.find((other) => other.spec.name === node.spec.upstream && other !== primary) ?? primary;
+    const slot: Step = { kind: 'create-slot', node: wanted.spec.name, slot: node.spec.name, claimedBy: null };
+    if (node.facts.server?.inRecovery === true) {
+      const attached = wanted.facts.server?.senders.some((sender) => sender.applicationName === node.spec.name && sender.state === 'streaming') === true;
+      if (attached && configuredUpstream(view, node) === wanted) continue;
+      const verdict = judgeHistory({ timeline: node.facts.server.timeline, endLsn: node.facts.server.replayedLsn }, { timeline: server.timeline, history });
+      if (verdict.verdict === 'same' || verdict.verdict === 'ancestor') steps.push(slot, ...followSteps(node, wanted, primary));
+      else notices.push(`${node.spec.name} cannot follow ${name}: it ${verdict.verdict === 'ahead' ? 'has WAL beyond the point where the timelines part' : 'has another history'}`);
+      continue;
+    }
+    const { control, hasSignal, state, directoryMode, place } = node.facts;
+    const prepared = hasSignal && state === 'down' && control?.state === 'shut down' && valuesOf(node.config?.standby ?? null).has('primary_conninfo');
+    if (!prepared || directoryMode === LOCKED_MODE || control === null) {
+      if (state === 'down') notices.push(`${node.spec.name} is stopped and stays so`);
+      continue;
+    }
+    const verdict = judgeHistory({ timeline: control.timeline, endLsn: control.checkpointLsn }, { timeline: server.timeline, history });
+    if (verdict.verdict !== 'ancestor') {
+      notices.push(`${node.spec.name} is stopped, and its history does not lead to ${name}`);
+      continue;
+    }
+    steps.push(slot, standbyFile(node, wanted), { kind: 'start-server', node: node.spec.name, directory: place.pgdata, configFile: node.config === null ? null : outsideConfig(node.config, place.pgdata), as: 'standby' });
+    late.push({ kind: 'prove-streaming', node: node.spec.name, upstream: wanted.spec.name, primary: name, delayed: node.spec.delay !== undefined });
+  }
+  if (valuesOf(primary.config?.standby ?? null).size > 0) late.push(noStandbyFile(primary));
+  late.push(...staleSlots(view, primary, steps.length > 0));
+  return {
+    plan: { title: `promote ${name}`, command: `pgrepl promote ${name}`, basis: basisOf(view), steps: [...steps, ...late], notices },
+    edits: editsAfter(view, primary),
+    done: `${name} is the primary${steps.length === 0 ? '' : ', and the others stream from it'}`,
+    next: ['pgrepl status'],
+    question: null,
+    remains: null,
+  };
+}
+
+/** Slots on standbys under the name of a node that streams from somewhere else now: left over from their time as a primary. Pure. */
+function staleSlots(view: ClusterView, primary: NodeView, healing: boolean): readonly Step[] {
+  return view.nodes.flatMap((holder) => {
+    if (holder === primary || holder.facts.server === null) return [];
+    return holder.facts.server.slots
+      .filter((slot) => {
+        const owner = view.nodes.find((node) => node.spec.name === slot.name);
+        if (owner === undefined || slot.type !== 'physical' || slot.temporary || (slot.active && !healing)) return false;
+        return owner === holder || owner === primary || (owner.spec.upstream !== holder.spec.name && owner.facts.server !== null);
+      })
+      .map((slot): Step => ({ kind: 'drop-slot', node: holder.spec.name, slot: slot.name }));
+  });
+}
