@@ -82,6 +82,8 @@ export interface Parsed<W> {
   readonly locks: readonly string[];
   readonly givenPassword: Secret | null;
   readonly adminPassword: Secret | null;
+  /** The same command for any directory and environment: what `resume` runs and `next` lines say. */
+  readonly again: string;
 }
 
 export interface ChangeShape<W> extends Shape {

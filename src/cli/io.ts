@@ -1,3 +1,5 @@
+import { EXIT_CODE, type PgreplError } from '../errors.ts';
+
 /** Where text goes: a stream, or an array in a test. */
 export interface Sink {
   write(text: string): unknown;
@@ -33,4 +35,26 @@ function quoteWord(word: string): string {
     return `$'${word.replace(/[\\']/g, '\\$&').replace(/[\u0000-\u001f\u007f-\u009f]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)}'`;
   }
   return `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+/** The words of a line that `quoteWords` wrote. */
+export function splitWords(line: string): readonly string[] {
+  const words: string[] = [];
+  let word: string | null = null;
+  for (const [part, control, plain, escaped, blank] of line.matchAll(/\$'((?:[^'\\]|\\.)*)'|'([^']*)'|\\(.)|(\s+)|[^\s'\\$]+|\$/gs)) {
+    if (blank !== undefined) {
+      if (word !== null) words.push(word);
+      word = null;
+    } else if (control !== undefined) {
+      word = (word ?? '') + control.replace(/\\(?:u([0-9a-f]{4})|(.))/g, (_all, code: string | undefined, letter: string) => (code === undefined ? letter : String.fromCharCode(Number.parseInt(code, 16))));
+    } else word = (word ?? '') + (plain ?? escaped ?? part);
+  }
+  if (word !== null) words.push(word);
+  return words;
+}
+
+/** The exit code of a failure; an interruption tells which signal it was. */
+export function exitCodeOf(error: PgreplError, io: Pick<Io, 'signal'>): number {
+  if (error.kind === 'interrupted' && io.signal.reason === 'SIGTERM') return 143;
+  return EXIT_CODE[error.kind];
 }

@@ -2,6 +2,7 @@ import { usageError } from '../errors.ts';
 import { printable } from '../postgres/names.ts';
 import { parseSeconds } from '../postgres/units.ts';
 import { loadTopology } from '../topology/load.ts';
+import { lineAgain } from './again-line.ts';
 import type { Context, OptionSpec, Parsed } from './command.ts';
 import { needsNodes } from './node-words.ts';
 import { passwordsFrom } from './passwords.ts';
@@ -14,11 +15,17 @@ export const ADMIN_OPTIONS: readonly OptionSpec[] = [
 export const BUDGET_OPTION: OptionSpec = { flags: '--budget <SECONDS>', help: 'planned: longest time without a writable primary before going back (default: 30)' };
 
 /** The cluster file and the passwords: what every change of known nodes starts from. All nodes are locked. */
-export async function parseKnown(context: Context): Promise<Omit<Parsed<never>, 'want'>> {
+export async function parseKnown(context: Context, options: readonly OptionSpec[]): Promise<Omit<Parsed<never>, 'want'>> {
   const { io, globals } = context;
   const topology = await loadTopology(globals.file, {}, io.env);
   needsNodes(topology);
-  return { topology, nodes: topology.nodes, locks: topology.nodes.map((node) => node.name), ...(await passwordsFrom(context)) };
+  return {
+    topology,
+    nodes: topology.nodes,
+    locks: topology.nodes.map((node) => node.name),
+    again: lineAgain(context, options),
+    ...(await passwordsFrom(context)),
+  };
 }
 
 /** `--budget` in milliseconds. */

@@ -3,13 +3,14 @@ import { loadTopology } from '../topology/load.ts';
 import { parseRoleName } from '../postgres/names.ts';
 import { usageError } from '../errors.ts';
 import type { NodeSpec } from '../topology/topology.ts';
-import type { Context, Parsed } from './command.ts';
+import { lineAgain } from './again-line.ts';
+import type { Context, OptionSpec, Parsed } from './command.ts';
 import { withMachines } from './machines.ts';
 import { nodeFrom } from './node-words.ts';
 import { passwordsFrom } from './passwords.ts';
 
 /** What the words of `init-primary` and `add-standby` have in common: the node, the cluster file, the passwords. */
-export async function parseNewNode(context: Context): Promise<Omit<Parsed<never>, 'want' | 'locks'> & { readonly node: NodeSpec }> {
+export async function parseNewNode(context: Context, options: readonly OptionSpec[]): Promise<Omit<Parsed<never>, 'want' | 'locks'> & { readonly node: NodeSpec }> {
   const { io, globals, words } = context;
   const cluster = words.text('cluster');
   if (cluster !== undefined && !/^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/.test(cluster)) {
@@ -19,5 +20,10 @@ export async function parseNewNode(context: Context): Promise<Omit<Parsed<never>
   const topology = await loadTopology(globals.file, { cluster, replicationUser: user === undefined ? undefined : parseRoleName(user) }, io.env);
   const node = await nodeFrom(context, topology, async (via, pgdata, ofCluster) => await withMachines(async (machines) => await unfinishedNodeAt(machines, via, pgdata, ofCluster)));
   const nodes = topology.nodes.some((other) => other.name === node.name) ? topology.nodes.map((other) => (other.name === node.name ? node : other)) : [...topology.nodes, node];
-  return { node, nodes, topology, ...(await passwordsFrom(context)) };
+  const again = lineAgain(context, options, {
+    name: node.name,
+    // The file does not have them before the run has ended; $PGDATA and $PGPORT may be others by then.
+    options: topology.nodes.some((other) => other.name === node.name) ? {} : { pgdata: node.pgdata, port: String(node.port), ...(words.text('binDir') === undefined ? {} : { binDir: node.binDir }) },
+  });
+  return { node, nodes, topology, again, ...(await passwordsFrom(context)) };
 }

@@ -1,10 +1,10 @@
 import { Command as Commander, CommanderError, Option } from 'commander';
-import { asPgreplError, EXIT_CODE, PgreplError, usageError } from '../errors.ts';
+import { asPgreplError, PgreplError, usageError } from '../errors.ts';
 import { didYouMean } from '../topology/did-you-mean.ts';
 import { VERSION } from '../version.ts';
 import type { Command, Context, Globals, OptionSpec, Words } from './command.ts';
 import { DEFINITIONS, type Definition } from './definitions.ts';
-import { quoteWords, type Io } from './io.ts';
+import { exitCodeOf, quoteWords, type Io } from './io.ts';
 
 const GLOBAL_OPTIONS: readonly OptionSpec[] = [
   { flags: '-f, --file <FILE>', help: 'cluster file (default: $PGREPL_FILE, else ./pgrepl.yaml)' },
@@ -175,12 +175,6 @@ function fromCommander(error: CommanderError, command: Command | null): PgreplEr
   return usageError(error.code.replace('commander.', '').replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`), first.replace(/^error: /, '').replace(/\.$/, ''), { hint, next });
 }
 
-/** The exit code of a failure; an interruption tells which signal it was. */
-export function exitCodeOf(error: PgreplError, io: Io): number {
-  if (error.kind === 'interrupted' && io.signal.reason === 'SIGTERM') return 143;
-  return EXIT_CODE[error.kind];
-}
-
 /** Says what went wrong, once, in the form that was asked for. */
 async function report(thrown: unknown, io: Io, argv: readonly string[], definition: Definition | null): Promise<number> {
   const error =
@@ -194,7 +188,7 @@ async function report(thrown: unknown, io: Io, argv: readonly string[], definiti
     const isDry = options.some((word) => word === '--dry-run' || /^-[qvy]*n[qvy]*$/.test(word));
     const isChange = definition?.kind === 'change';
     if (isChange && isDry) io.stdout.write(jsonLine(planErrorDocument(error)));
-    else if (isChange) io.stdout.write(jsonLine(eventJson(failedResult(error, null, exit))));
+    else if (isChange) io.stdout.write(jsonLine(eventJson(failedResult(error, exit))));
     else io.stdout.write(jsonLine(errorDocument(error)));
     return exit;
   }

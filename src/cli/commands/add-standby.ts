@@ -3,35 +3,37 @@ import type { AddStandby } from '../../operations/wants.ts';
 import { hasControlCharacter, printable } from '../../postgres/names.ts';
 import { parseInterval, parseRate } from '../../postgres/units.ts';
 import type { NodeSpec } from '../../topology/topology.ts';
-import { change, type Command, type Context } from '../command.ts';
+import { change, type Command, type Context, type OptionSpec } from '../command.ts';
 import { directoryFrom, knownNode, NODE_OPTIONS } from '../node-words.ts';
 import { parseNewNode } from '../new-node.ts';
 
 const CHECKPOINTS = ['fast', 'spread'] as const;
 const COMPRESSIONS = ['auto', 'none', 'gzip', 'lz4', 'zstd'] as const;
 
+const OPTIONS: readonly OptionSpec[] = [
+  { flags: '--upstream <NODE>', help: 'node to stream from: the primary (default), or a standby to cascade from' },
+  { flags: '--checkpoint <MODE>', help: 'fast: the upstream writes out its dirty buffers at once; spread: gently (default: fast)', choices: CHECKPOINTS },
+  { flags: '--compress <METHOD>', help: 'of the copy on its way: auto, none, gzip, lz4, zstd (default: auto)', choices: COMPRESSIONS },
+  { flags: '--max-rate <RATE>', help: 'at most this many bytes per second, such as 50M' },
+  { flags: '--delay <INTERVAL>', help: 'replays each commit this much later, such as 1h (recovery_min_apply_delay)' },
+  { flags: '--tablespace <OLD=NEW>', help: 'another place for a tablespace (repeatable)', repeat: true },
+  { flags: '--waldir <DIR>', help: 'another place for pg_wal' },
+  { flags: '--restore-command <CMD>', help: 'fetches WAL from an archive where streaming cannot give it' },
+  { flags: '--no-verify', help: 'skips the check of every copied file against the manifest' },
+  ...NODE_OPTIONS,
+];
+
 /** `pgrepl add-standby [NAME]` */
 export const addStandby: Command = change<AddStandby>({
   name: 'add-standby',
   summary: 'copy, attach and prove a standby',
   arguments: [{ name: '[NAME]', help: 'name of the node (default: that of its data directory in the cluster file, else the next free node1, node2, …)' }],
-  options: [
-    { flags: '--upstream <NODE>', help: 'node to stream from: the primary (default), or a standby to cascade from' },
-    { flags: '--checkpoint <MODE>', help: 'fast: the upstream writes out its dirty buffers at once; spread: gently (default: fast)', choices: CHECKPOINTS },
-    { flags: '--compress <METHOD>', help: 'of the copy on its way: auto, none, gzip, lz4, zstd (default: auto)', choices: COMPRESSIONS },
-    { flags: '--max-rate <RATE>', help: 'at most this many bytes per second, such as 50M' },
-    { flags: '--delay <INTERVAL>', help: 'replays each commit this much later, such as 1h (recovery_min_apply_delay)' },
-    { flags: '--tablespace <OLD=NEW>', help: 'another place for a tablespace (repeatable)', repeat: true },
-    { flags: '--waldir <DIR>', help: 'another place for pg_wal' },
-    { flags: '--restore-command <CMD>', help: 'fetches WAL from an archive where streaming cannot give it' },
-    { flags: '--no-verify', help: 'skips the check of every copied file against the manifest' },
-    ...NODE_OPTIONS,
-  ],
+  options: OPTIONS,
   examples: ['pgrepl add-standby -D /srv/pg/b -p 5433', 'pgrepl add-standby db2 --via ssh://admin@db2 -h 10.0.0.2 -D /var/lib/postgresql/17/main'],
   parse: async (context) => {
     const { words } = context;
     const maxRate = words.text('maxRate');
-    const parsed = await parseNewNode(context);
+    const parsed = await parseNewNode(context, OPTIONS);
     const typed = words.text('upstream');
     const upstream = typed === undefined ? (parsed.node.upstream ?? null) : knownNode(typed, parsed.topology);
     if (upstream === parsed.node.name) throw usageError('upstream-self', `${upstream} cannot stream from itself`, { node: upstream });

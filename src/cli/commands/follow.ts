@@ -1,18 +1,20 @@
 import { usageError } from '../../errors.ts';
 import type { Follow } from '../../operations/wants.ts';
-import { change, type Command } from '../command.ts';
+import { change, type Command, type OptionSpec } from '../command.ts';
 import { ADMIN_OPTIONS, parseKnown } from '../known-node.ts';
 import { knownNode } from '../node-words.ts';
+
+const OPTIONS: readonly OptionSpec[] = [{ flags: '--upstream <NODE>', help: 'the node to stream from' }, ...ADMIN_OPTIONS];
 
 /** `pgrepl follow NAME --upstream NODE` */
 export const follow: Command = change<Follow>({
   name: 'follow',
   summary: 're-point a running standby at another upstream',
   arguments: [{ name: '<NAME>', help: 'the standby' }],
-  options: [{ flags: '--upstream <NODE>', help: 'the node to stream from' }, ...ADMIN_OPTIONS],
+  options: OPTIONS,
   examples: ['pgrepl follow node3 --upstream node2'],
   parse: async (context) => {
-    const parsed = await parseKnown(context);
+    const parsed = await parseKnown(context, OPTIONS);
     const name = knownNode(context.words.arguments[0] ?? '', parsed.topology);
     const typed = context.words.text('upstream');
     if (typed === undefined) throw usageError('upstream-missing', `which node ${name} is to stream from is missing`, { node: name, next: [`pgrepl follow ${name} --upstream NODE`] });

@@ -2,28 +2,30 @@ import { usageError } from '../../errors.ts';
 import type { Promote } from '../../operations/wants.ts';
 import { hasControlCharacter, printable } from '../../postgres/names.ts';
 import { parseBytes } from '../../postgres/units.ts';
-import { change, type Command, type Context } from '../command.ts';
+import { change, type Command, type Context, type OptionSpec } from '../command.ts';
 import { ADMIN_OPTIONS, BUDGET_OPTION, budgetFrom, parseKnown } from '../known-node.ts';
 import { knownNode } from '../node-words.ts';
+
+const OPTIONS: readonly OptionSpec[] = [
+  { flags: '--failover', help: 'never a planned switchover: refused while the primary runs' },
+  { flags: '--fenced <HOW>', help: 'states how the old primary was shut off, when it cannot be reached' },
+  { flags: '--accept-loss <BYTES>', help: 'the loss that the preview named, or unknown' },
+  BUDGET_OPTION,
+  ...ADMIN_OPTIONS,
+];
 
 /** `pgrepl promote [NAME]` */
 export const promote: Command = change<Promote>({
   name: 'promote',
   summary: 'make a standby the primary: a switchover or a failover, whichever is proved right',
   arguments: [{ name: '[NAME]', help: 'the standby (default: the best candidate)' }],
-  options: [
-    { flags: '--failover', help: 'never a planned switchover: refused while the primary runs' },
-    { flags: '--fenced <HOW>', help: 'states how the old primary was shut off, when it cannot be reached' },
-    { flags: '--accept-loss <BYTES>', help: 'the loss that the preview named, or unknown' },
-    BUDGET_OPTION,
-    ...ADMIN_OPTIONS,
-  ],
+  options: OPTIONS,
   examples: ['pgrepl promote --dry-run', 'pgrepl promote node2', 'pgrepl promote node2 --fenced "power cut at the PDU" --accept-loss unknown'],
   parse: async (context) => {
     const fenced = fencedFrom(context);
     const acceptLoss = lossFrom(context.words.text('acceptLoss'));
     const budgetMs = budgetFrom(context);
-    const parsed = await parseKnown(context);
+    const parsed = await parseKnown(context, OPTIONS);
     const [typed] = context.words.arguments;
     const name = typed === undefined ? null : knownNode(typed, parsed.topology);
     return { ...parsed, want: { name, mode: context.words.flag('failover') ? 'failover' : 'either', fenced, acceptLoss, budgetMs } };

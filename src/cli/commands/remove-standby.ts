@@ -1,17 +1,19 @@
 import type { RemoveStandby } from '../../operations/wants.ts';
-import { change, type Command } from '../command.ts';
+import { change, type Command, type OptionSpec } from '../command.ts';
 import { ADMIN_OPTIONS, parseKnown } from '../known-node.ts';
 import { knownNode } from '../node-words.ts';
+
+const OPTIONS: readonly OptionSpec[] = ADMIN_OPTIONS;
 
 /** `pgrepl remove-standby NAME` */
 export const removeStandby: Command = change<RemoveStandby>({
   name: 'remove-standby',
   summary: 'take a standby out; its data directory is kept',
   arguments: [{ name: '<NAME>', help: 'the standby' }],
-  options: ADMIN_OPTIONS,
+  options: OPTIONS,
   examples: ['pgrepl remove-standby node3'],
   parse: async (context) => {
-    const parsed = await parseKnown(context);
+    const parsed = await parseKnown(context, OPTIONS);
     return { ...parsed, want: { name: knownNode(context.words.arguments[0] ?? '', parsed.topology) } };
   },
   decide: async () => (await import('../../operations/remove-standby.ts')).decideRemoveStandby,

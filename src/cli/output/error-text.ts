@@ -14,8 +14,13 @@ const STATE: Readonly<Record<ErrorKind, string | null>> = {
   interrupted: null,
 };
 
+export interface ErrorTextOptions {
+  /** True when the details already say what became of the world. */
+  readonly saysState?: boolean;
+}
+
 /** An error as people read it: object and cause first, then every detail, what the world is like now, and what to type next. */
-export function renderError(error: PgreplError, terminal: Pick<Terminal, 'paint'>): string {
+export function renderError(error: PgreplError, terminal: Pick<Terminal, 'paint'>, options: ErrorTextOptions = {}): string {
   const { paint } = terminal;
   const [next] = error.next;
   const node = error.node !== undefined && !mentions(error.message, error.node) && error.reasons.length < 2 ? `${error.node}: ` : '';
@@ -31,7 +36,7 @@ export function renderError(error: PgreplError, terminal: Pick<Terminal, 'paint'
     }
   }
   for (const detail of error.details) for (const line of clean(detail).trimEnd().split('\n')) lines.push(`  ${line}`);
-  const state = STATE[error.kind];
+  const state = options.saysState === true ? null : STATE[error.kind];
   if (state !== null) lines.push(`  ${state}`);
   if (error.kind === 'bug' && error.cause instanceof Error) for (const line of clean(error.cause.stack ?? '').split('\n')) lines.push(`  ${paint.dim(line)}`);
   if (error.hint !== undefined) lines.push(`  ${paint.bold('hint')}  ${cleanLine(error.hint)}`);

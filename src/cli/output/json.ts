@@ -1,22 +1,10 @@
-import { asPgreplError, type ErrorKind, type PgreplError, type Reason } from '../../errors.ts';
-import type { Outcome, RunEvent } from '../../plan/events.ts';
+import type { PgreplError, Reason } from '../../errors.ts';
+import type { RunEvent } from '../../plan/events.ts';
+import { outcomeOf } from '../../plan/outcome.ts';
 import type { ShownPlan } from './plan-text.ts';
 
 /** Version of every document and event; a change of meaning raises it. */
 export const FORMAT = 1;
-
-/** How a failure of this kind is called in a result. */
-export const OUTCOME: Readonly<Record<ErrorKind, Outcome>> = {
-  bug: 'error',
-  usage: 'error',
-  refused: 'refused',
-  undone: 'undone',
-  unfinished: 'unfinished',
-  unknown: 'unknown',
-  locked: 'locked',
-  unreachable: 'unreachable',
-  interrupted: 'interrupted',
-};
 
 /** An error, for programs. */
 export function errorJson(error: PgreplError): object {
@@ -66,10 +54,9 @@ export function eventJson(event: RunEvent): object {
   return { format: FORMAT, ...event, error: event.error === null ? null : errorJson(event.error) };
 }
 
-/** The result of a run that failed. */
-export function failedResult(thrown: unknown, run: string | null, exit: number): RunEvent {
-  const error = asPgreplError(thrown);
-  return { event: 'result', exit, outcome: OUTCOME[error.kind], run, error };
+/** The result of a run that failed before it began. */
+export function failedResult(error: PgreplError, exit: number): RunEvent {
+  return { event: 'result', exit, outcome: outcomeOf(error.kind), run: null, error };
 }
 
 /** One line of JSON; what cannot be in JSON is written as text. */

@@ -1,0 +1,220 @@
+import { PgreplError, refuseOn, type Reason } from '../errors.ts';
+import type { Change, Decide } from '../operations/change.ts';
+import { placesOf } from '../operations/places.ts';
+import { previewPlan } from '../plan/dry-run.ts';
+import { newRunId, openJournal, readRuns, stateDirectory } from '../plan/journal.ts';
+import { lockAll, holderOf, type HeldLocks } from '../plan/lock.ts';
+import type { RunResult } from '../plan/outcome.ts';
+import { kindOf, samePlan } from '../plan/plan.ts';
+import { unfinishedRun, type RunHeader, type RunRecord } from '../plan/record.ts';
+import { runPlan } from '../plan/run.ts';
+import { registry, type Step } from '../steps/index.ts';
+import { createWorld } from '../steps/live-world.ts';
+import type { NodePlace, World } from '../steps/world.ts';
+import { saveTopology } from '../topology/save.ts';
+import type { Topology } from '../topology/topology.ts';
+import { mustBeWritable } from './cluster-file.ts';
+import type { ChangeShape, Context, Parsed } from './command.ts';
+import { confirm } from './confirm.ts';
+import { withMachines } from './machines.ts';
+import type { ShownPlan } from './output/plan-text.ts';
+import { jsonLine, planDocument } from './output/json.ts';
+import { reporterFor, type Reporter } from './reporter.ts';
+
+/** A world that can be closed. */
+export type OpenWorld = World & { close(): Promise<void> };
+
+/**
+ * Carries a change out, or shows what it would do: look, show, ask, lock, look again, run, save the cluster file, report. The only
+ * caller of the engine. Throws what happened before anything began; what happened later is reported, and its exit code returned.
+ */
+export async function carryOut<W>(shape: ChangeShape<W>, context: Context): Promise<number> {
+  const parsed = await shape.parse(context);
+  const decide = await shape.decide();
+  const places = await withMachines(async (machines) => await placesOf(parsed.topology, parsed.nodes, machines));
+  const run = newRunId();
+  const open = (readOnly: boolean): OpenWorld => openWorld(context, parsed, places, run, readOnly);
+  const reporter = await reporterFor(context);
+
+  const looking = open(true);
+  let shown: Change;
+  try {
+    shown = await decide(looking, parsed.topology, parsed.want);
+    if (context.globals.dryRun || (context.globals.verbose && !context.globals.json)) {
+      const page = await fullPage(shown, looking);
+      if (context.globals.dryRun) return printDryRun(page, context, reporter);
+      reporter.plan(page, { full: true });
+    } else reporter.plan(outline(shown), { full: false });
+  } finally {
+    await looking.close();
+  }
+  if (shown.edits.length > 0) await mustBeWritable(parsed.topology.file);
+  if (shown.question !== null) await confirm(context, shown.plan.title, shown.question);
+
+  const world = open(false);
+  try {
+    return await underLocks({ context, parsed, decide, shown, world, places, run, reporter });
+  } finally {
+    await world.close().catch(() => undefined);
+  }
+}
+
+/** The world of these places, for one run. */
+export function openWorld(context: Context, parsed: Pick<Parsed<unknown>, 'nodes' | 'givenPassword' | 'adminPassword'>, places: readonly NodePlace[], run: string, readOnly: boolean): OpenWorld {
+  return createWorld({
+    places,
+    binDirs: Object.fromEntries(parsed.nodes.map((node) => [node.name, node.binDir])),
+    run,
+    signal: context.io.signal,
+    givenPassword: parsed.givenPassword,
+    readOnly,
+    adminPassword: async () => await Promise.resolve(parsed.adminPassword),
+  });
+}
+
+interface Locked<W> {
+  readonly context: Context;
+  readonly parsed: Parsed<W>;
+  readonly decide: Decide<W>;
+  readonly shown: Change;
+  readonly world: OpenWorld;
+  readonly places: readonly NodePlace[];
+  readonly run: string;
+  readonly reporter: Reporter;
+}
+
+async function underLocks<W>({ context, parsed, decide, shown, world, places, run, reporter }: Locked<W>): Promise<number> {
+  const locks = await takeLocks(world, places.filter((place) => parsed.locks.includes(place.name)), parsed.again, run);
+  let result: RunResult;
+  let change: Change;
+  try {
+    change = await decide(world, parsed.topology, parsed.want);
+    refuseChanged(shown, change);
+    const directory = stateDirectory(parsed.topology.cluster, context.io.env);
+    const prior = unfinishedRun(readRuns(directory), (record) => isSameChange(record, change, parsed.topology));
+    const journal = openJournal(directory, headerOf(context, parsed, change, places, run, prior));
+    context.io.onHardStop(() => hardStop(parsed.again, run));
+    try {
+      result = await runPlan<Step, World>({
+        plan: { ...change.plan, command: parsed.again },
+        registry,
+        world: (signal) => world.withSignal(signal),
+        journal,
+        prior,
+        listener: (event) => {
+          reporter.event(event);
+        },
+        interrupted: context.io.signal,
+        locksLost: locks.lost,
+      });
+    } finally {
+      journal.close();
+      context.io.onHardStop(null);
+    }
+    if (result.error === null) result = await saved(result, parsed, change);
+  } finally {
+    await locks.release();
+  }
+  if (result.error === null && change.remains !== null) result = { ...result, outcome: 'unfinished', error: change.remains };
+  return reporter.result({ run, result, title: change.plan.title, done: change.done, next: change.next });
+}
+
+/** Every reachable node, in name order, all or none. A machine that does not answer cannot be locked, and what is done without it is decided by evidence. */
+export async function takeLocks(world: World, places: readonly NodePlace[], command: string, run: string): Promise<HeldLocks> {
+  const targets = await Promise.all(
+    places.map(async (place) => {
+      const { host } = world.node(place.name);
+      try {
+        return [{ node: place.name, host, key: await host.realPath(place.pgdata) }];
+      } catch (thrown) {
+        if (thrown instanceof PgreplError && thrown.kind === 'unreachable') return [];
+        throw thrown;
+      }
+    }),
+  );
+  return await lockAll(targets.flat(), holderOf(command, run));
+}
+
+function refuseChanged(shown: Change, now: Change): void {
+  const differences = samePlan(shown.plan, now.plan);
+  const reasons: readonly Reason[] = differences.map((difference) => ({ code: 'plan-changed', message: difference }));
+  refuseOn(`${now.plan.title}: the world is no longer as it was when the plan was shown, and this`, reasons);
+}
+
+function isSameChange(record: RunRecord, change: Change, topology: Topology): boolean {
+  if (record.header.title !== change.plan.title || record.header.clusterFile !== topology.file) return false;
+  const known = identifierIn(change);
+  // One cluster name may stand for two clusters in the course of time.
+  return record.header.systemIdentifier === null || known === null || record.header.systemIdentifier === known;
+}
+
+function identifierIn(change: Change): string | null {
+  for (const facts of Object.values(change.plan.basis)) {
+    const found = typeof facts === 'object' && facts !== null && 'systemIdentifier' in facts ? facts.systemIdentifier : null;
+    if (typeof found === 'string') return found;
+  }
+  return null;
+}
+
+function headerOf<W>(context: Context, parsed: Parsed<W>, change: Change, places: readonly NodePlace[], run: string, prior: RunRecord | null): RunHeader {
+  const holder = holderOf(parsed.again, run);
+  return {
+    format: 1,
+    run,
+    command: parsed.again,
+    title: change.plan.title,
+    cluster: parsed.topology.cluster,
+    clusterFile: context.globals.file,
+    systemIdentifier: identifierIn(change),
+    nodes: places.map(({ name, via, pgdata }) => ({ name, via, pgdata })),
+    pid: holder.pid,
+    user: holder.user,
+    machine: holder.machine,
+    started: holder.since,
+    resumes: prior?.run ?? null,
+  };
+}
+
+async function saved<W>(result: RunResult, parsed: Parsed<W>, change: Change): Promise<RunResult> {
+  try {
+    await saveTopology(parsed.topology, change.edits);
+    return result;
+  } catch (thrown) {
+    if (!(thrown instanceof PgreplError)) throw thrown;
+    return {
+      ...result,
+      outcome: 'unfinished',
+      error: thrown.as('unfinished', { details: ['Every step was done; only the cluster file does not say so yet.'], next: [parsed.again] }),
+    };
+  }
+}
+
+/** What a second Ctrl-C leaves behind, and how to go on. */
+export function hardStop(again: string, run: string): string {
+  return `interrupted again: left at once, changes may remain.\n  next  ${again}\n  next  pgrepl undo ${run}`;
+}
+
+async function fullPage(change: Change, world: World): Promise<ShownPlan> {
+  return { ...pageOf(change), steps: await previewPlan(change.plan, registry, world) };
+}
+
+function outline(change: Change): ShownPlan {
+  return {
+    ...pageOf(change),
+    steps: change.plan.steps.map((step) => {
+      const kind = kindOf(registry, step);
+      return { node: step.node, kind: step.kind, title: kind.title(step), already: false, undo: typeof kind.undo === 'string' ? kind.undo : 'yes', commands: [], files: [], sql: [] };
+    }),
+  };
+}
+
+function pageOf(change: Change): Pick<ShownPlan, 'title' | 'notices' | 'question'> {
+  const remains = change.remains === null ? [] : [`what remains afterwards: ${change.remains.message}`];
+  return { title: change.plan.title, notices: [...change.plan.notices, ...remains], question: change.question };
+}
+
+function printDryRun(page: ShownPlan, context: Context, reporter: Reporter): number {
+  if (context.globals.json) context.io.stdout.write(jsonLine(planDocument(page)));
+  else reporter.dryRun(page);
+  return 0;
+}

@@ -1,0 +1,86 @@
+import { placesOf } from '../../operations/places.ts';
+import { continueJournal } from '../../plan/journal.ts';
+import { kindOf } from '../../plan/plan.ts';
+import type { RunRecord } from '../../plan/record.ts';
+import { refuseUndo, undoRun } from '../../plan/undo-run.ts';
+import { parseNodeName } from '../../postgres/names.ts';
+import { registry, type Step } from '../../steps/index.ts';
+import type { World } from '../../steps/world.ts';
+import type { NodeSpec, Topology } from '../../topology/topology.ts';
+import { hardStop, openWorld, takeLocks } from '../carry-out.ts';
+import type { Command } from '../command.ts';
+import { chooseRun, CLUSTER_OPTION, runsOfCluster } from '../find-run.ts';
+import { ADMIN_OPTIONS } from '../known-node.ts';
+import { withMachines } from '../machines.ts';
+import { jsonLine, planDocument } from '../output/json.ts';
+import type { ShownPlan } from '../output/plan-text.ts';
+import { passwordsFrom } from '../passwords.ts';
+import { reporterFor } from '../reporter.ts';
+import { nothingLeft } from './resume.ts';
+
+/** `pgrepl undo [RUN]` */
+export const undo: Command = {
+  kind: 'change',
+  name: 'undo',
+  summary: 'take an unfinished run back',
+  arguments: [{ name: '[RUN]', help: 'the run (default: the newest unfinished one); pgrepl runs lists them' }],
+  options: [CLUSTER_OPTION, ...ADMIN_OPTIONS],
+  run: async (context) => {
+    const { io, globals } = context;
+    const passwords = await passwordsFrom(context);
+    const found = await runsOfCluster(context);
+    const record = chooseRun(found, context.words.arguments[0]);
+    if (record === null) return await nothingLeft(context);
+    refuseUndo(record);
+    const reporter = await reporterFor(context);
+    const page = pageOf(record);
+    if (globals.dryRun) {
+      if (globals.json) io.stdout.write(jsonLine(planDocument(page)));
+      else reporter.dryRun(page);
+      return 0;
+    }
+    reporter.plan(page, { full: false });
+
+    const nodes = nodesOf(record, found.topology);
+    const topology: Topology = { ...found.topology, cluster: record.header.cluster };
+    const places = await withMachines(async (machines) => await placesOf(topology, nodes, machines));
+    const world = openWorld(context, { nodes, ...passwords }, places, record.run, false);
+    try {
+      const touched = new Set(record.left.map(({ step }) => step.node));
+      const locks = await takeLocks(world, places.filter((place) => touched.has(place.name)), context.line, record.run);
+      try {
+        const journal = continueJournal(record);
+        io.onHardStop(() => hardStop(record.header.command, record.run));
+        try {
+          const result = await undoRun<Step, World>({ record, registry, world: (signal) => world.withSignal(signal), journal, listener: (event) => { reporter.event(event); }, interrupted: io.signal });
+          return reporter.result({ run: record.run, result, title: page.title, done: `run ${record.run} (${record.header.title}) was taken back; all is as before it`, next: [] });
+        } finally {
+          journal.close();
+          io.onHardStop(null);
+        }
+      } finally {
+        await locks.release();
+      }
+    } finally {
+      await world.close().catch(() => undefined);
+    }
+  },
+};
+
+function pageOf(record: RunRecord): ShownPlan {
+  return {
+    title: `undo of ${record.header.title} (run ${record.run})`,
+    steps: record.left.toReversed().map(({ step }) => {
+      // The journal was written by this vocabulary; a kind that is gone is refused by `kindOf`.
+      const kind = kindOf(registry, step as Step);
+      return { node: step.node, kind: step.kind, title: `take back: ${kind.title(step as never)}`, already: false, undo: 'nothing' as const, commands: [], files: [], sql: [] };
+    }),
+    notices: [],
+    question: null,
+  };
+}
+
+/** The nodes of the run, as the cluster file knows them; one that never got there as the journal does. */
+function nodesOf(record: RunRecord, topology: Topology): readonly NodeSpec[] {
+  return record.header.nodes.map(({ name, via, pgdata }) => topology.nodes.find((node) => node.name === name) ?? { name: parseNodeName(name), via, pgdata, host: '127.0.0.1', port: 5432 });
+}
