@@ -23,6 +23,7 @@ export default defineConfig({
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
           globalSetup: ['test/support/integration-setup.ts'],
+          pool: 'forks',
           testTimeout: 180_000,
           hookTimeout: 120_000,
           // Every file has servers of its own; more than two at once only wait for each other.

@@ -1,0 +1,39 @@
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe } from 'vitest';
+
+/** One major that is at hand on this machine. */
+export interface Installation {
+  readonly major: number;
+  readonly binDir: string;
+}
+
+/** Every major at hand, oldest first; PGREPL_MAJORS=15,17 takes only some. */
+export function installations(): readonly Installation[] {
+  const given = process.env['PGREPL_TEST_INSTALLATIONS'];
+  if (given === undefined) throw new Error('no PostgreSQL was handed over: run the tests through "npm run test:integration" or scripts/with-postgres.js');
+  const wanted = (process.env['PGREPL_MAJORS'] ?? '').split(',').filter((word) => word !== '').map(Number);
+  const all = JSON.parse(given) as readonly Installation[];
+  return wanted.length === 0 ? all : all.filter(({ major }) => wanted.includes(major));
+}
+
+/** The newest major at hand: for stories in which the major plays no part. */
+export function newest(): Installation {
+  const last = installations().at(-1);
+  if (last === undefined) throw new Error('PGREPL_MAJORS leaves no major');
+  return last;
+}
+
+/** The same stories on every major at hand. */
+export function eachMajor(stories: (installation: Installation) => void): void {
+  describe.each(installations().map((one) => ({ ...one })))('PostgreSQL $major', (installation) => {
+    stories(installation);
+  });
+}
+
+/** What a program of this installation needs besides its path: relocated installations load their own libraries. */
+export function programEnv({ binDir }: Installation): Readonly<Record<string, string>> {
+  const lib = join(dirname(binDir), 'lib');
+  const base = { PATH: '/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C' };
+  return existsSync(join(lib, 'libpq.so.5')) ? { ...base, LD_LIBRARY_PATH: lib } : base;
+}
