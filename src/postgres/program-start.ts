@@ -13,7 +13,7 @@ const GONE_MS = 400;
 const LOG_LINES = 15;
 
 /** Starts the postmaster and waits, by its pid file, until it accepts sessions. Throws `start-failed` with the end of its log. */
-export async function startPostmaster(host: Host, argv: Words, env: Env, options: StartOptions, alive: () => Promise<boolean>): Promise<void> {
+export async function startPostmaster(host: Host, argv: Words, env: Env, options: StartOptions, alive: (pid: number | null) => Promise<boolean>): Promise<void> {
   const { directory, logFile, deadlineMs, signal } = options;
   const mode = (await host.stat(await host.realPath(directory)))?.mode;
   if (mode !== undefined && (mode & 0o7777) !== 0o700 && (mode & 0o7777) !== 0o750) {
@@ -34,7 +34,7 @@ export async function startPostmaster(host: Host, argv: Words, env: Env, options
     const pid = text === null || text === stale ? null : parsePidFile(text);
     if (pid?.status === 'ready' || pid?.status === 'standby') return;
     const now = performance.now();
-    if (round % 5 === 0 && (await alive())) lastAlive = now;
+    if (round % 5 === 0 && (await alive(pid?.pid ?? null))) lastAlive = now;
     else if (round % 5 === 0 && now - lastAlive > GONE_MS) throw await startFailed(host, options, logSize, 'it ended at once', []);
     if (signal.aborted) throw new PgreplError('interrupted', 'interrupted', 'interrupted while the server was starting');
     if (now > until) {

@@ -11,6 +11,9 @@ const LOOK_MS = 20;
 /** What a leftover may be: never a server, which has the same word among its arguments. */
 const LEFTOVER = /(?:^|\/)(?:initdb|pg_basebackup|pg_verifybackup|pg_rewind|pg_waldump)(?:\s|$)/;
 
+/** A postmaster, as its arguments show it before it has a pid file. */
+const SERVER = /(?:^|\/)(?:postgres|postmaster)$/;
+
 /** The programs of one installation, run on this host with the rights of its user. */
 export function openPrograms(host: Host, found: FoundPrograms): Programs {
   const { binDir, versionNumber, libraryDir } = found;
@@ -53,10 +56,10 @@ export function openPrograms(host: Host, found: FoundPrograms): Programs {
     },
 
     start: async (options) => {
-      const alive = async (): Promise<boolean> => {
-        // Before it has changed into the directory the postmaster is known by its arguments alone.
-        if ((await host.processesNaming(options.directory)).length > 0) return true;
-        return (await processes(options.directory)).length > 0;
+      // The postmaster itself: a child that outlived an earlier one (a restore_command) also lives in the directory.
+      const alive = async (pid: number | null): Promise<boolean> => {
+        if ((await host.processesNaming(options.directory)).some(({ command }) => SERVER.test(command.split(/\s/, 1)[0] ?? ''))) return true;
+        return pid !== null && (await processes(options.directory)).some((process) => process.pid === pid);
       };
       await startPostmaster(host, words.start(options), env, options, alive);
     },
