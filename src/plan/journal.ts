@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, fstatSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, writeSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { PgreplError } from '../errors.ts';
@@ -46,9 +46,11 @@ export function openJournal(directory: string, header: RunHeader): Journal {
 export function continueJournal(record: Pick<RunRecord, 'run' | 'path'>): Journal {
   let fd: number | null = null;
   try {
-    const torn = !readFileSync(record.path, 'utf8').endsWith('\n');
-    fd = openSync(record.path, 'a', 0o600);
-    if (torn) writeSync(fd, '\n');
+    fd = openSync(record.path, 'a+', 0o600);
+    const last = Buffer.alloc(1);
+    const { size } = fstatSync(fd);
+    // A torn line ends here, so that it does not spoil the next one.
+    if (size > 0 && readSync(fd, last, 0, 1, size - 1) === 1 && last.toString() !== '\n') writeSync(fd, '\n');
   } catch (error) {
     if (fd !== null) closeSync(fd);
     throw unwritable('refused', record.path, error);
@@ -86,14 +88,22 @@ function journalOn(fd: number, run: string, path: string): Journal {
 /** All of the line or nothing of it, and on the disk. */
 function writeLine(fd: number, value: object): void {
   const bytes = Buffer.from(`${JSON.stringify(value)}\n`);
-  const size = fstatSync(fd).size;
+  const { size } = fstatSync(fd);
   try {
     for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
     fsyncSync(fd);
   } catch (error) {
-    // Half a line would spoil the next one, which may still fit.
-    ftruncateSync(fd, size);
+    cutBack(fd, size);
     throw error;
+  }
+}
+
+/** Takes half a line away: it would spoil the next one, which may still fit. */
+function cutBack(fd: number, size: number): void {
+  try {
+    ftruncateSync(fd, size);
+  } catch {
+    // The error that led here says more; a reader passes over a torn line.
   }
 }
 

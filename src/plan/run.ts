@@ -121,8 +121,14 @@ interface Running {
 
 function tellOf<S extends StepData, W>({ interrupted, locksLost }: RunPlan<S, W>, { id, where, append, emit }: Running): Tell {
   const { number, node } = where;
+  let said = '';
   return {
-    progress: (progress) => { emit({ event: 'progress', number, node, ...progress }); },
+    progress: (progress) => {
+      const words = JSON.stringify(progress);
+      if (words === said) return;
+      said = words;
+      emit({ event: 'progress', number, node, ...progress });
+    },
     // Nothing is awaited between the last look at the signals and the flushed entry.
     noReturn: async (says) => {
       if (interrupted.aborted) throw new PgreplError('interrupted', 'interrupted', 'interrupted before the point of no return');
