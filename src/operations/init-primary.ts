@@ -64,7 +64,7 @@ async function planNew(world: World, view: ClusterView, node: NodeView, want: In
   const steps: Step[] = [
     { kind: 'prepare-staging', node: place.name, staging, marker: { format: 1, node: place.name, cluster: place.cluster, command: 'init-primary', pgdata: place.pgdata, slot: null, upstream: null, systemIdentifier: null, also: [] } },
     { kind: 'init-database', node: place.name, staging, superuser: place.adminUser },
-    { ...at, kind: 'write-file', path: STANDBY_CONF, content: renderNoStandby(place), what: 'empty on a primary', keepCopyAs: null },
+    { ...at, kind: 'write-file', path: STANDBY_CONF, content: renderNoStandby(place), what: 'a primary streams from nowhere', keepCopyAs: null },
     { ...at, kind: 'write-file', path: OWNED_CONF, content: renderOwned(place.name, settings), what: 'what replication needs', keepCopyAs: null },
     { ...at, kind: 'include-conf', path: 'postgresql.conf', include: OWNED_CONF },
     ...(map ? [{ ...at, kind: 'put-block', path: 'pg_ident.conf', label: blockLabel(place.cluster), lines: identRules(place), what: `let ${place.osUser} in as ${place.adminUser}` } as const] : []),
@@ -123,7 +123,7 @@ async function planAdoption(world: World, view: ClusterView, node: NodeView, wan
   const uncapped = uncappedSlots(input);
   return {
     steps: [
-      ...(config.standby === null ? [{ ...at, kind: 'write-file', path: `${config.folder}/${STANDBY_CONF}`, content: renderNoStandby(place), what: 'empty on a primary', keepCopyAs: null } as const] : []),
+      ...(config.standby === null ? [{ ...at, kind: 'write-file', path: `${config.folder}/${STANDBY_CONF}`, content: renderNoStandby(place), what: 'a primary streams from nowhere', keepCopyAs: null } as const] : []),
       { ...at, kind: 'write-file', path: `${config.folder}/${OWNED_CONF}`, content: renderOwned(place.name, settings), what: 'what replication needs', keepCopyAs: copy },
       { ...at, kind: 'include-conf', path: config.confFile, include: OWNED_CONF },
       { ...at, kind: 'put-block', path: config.hbaFile, label: blockLabel(place.cluster), lines: rules, what },

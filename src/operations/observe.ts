@@ -182,7 +182,7 @@ function factsOf(world: NodeWorld, answer: Answer, seen: Seen, options: ObserveO
   if (answer !== null && 'server' in answer) {
     return { place: world.place, ...rest, directory: rest.directory ?? 'data', state: 'up', server: answer.server, trouble: null };
   }
-  const said = answer?.error.message ?? `no answer within ${options.timeoutMs / 1_000} s`;
+  const said = answer?.error.message ?? `no answer within ${Number((options.timeoutMs / 1_000).toFixed(1))} s`;
   const state = judgeState(answer, seen);
   const missing = seen.directory === 'missing' ? `there is no data directory ${world.place.pgdata}` : seen.directory === 'empty' ? `the data directory ${world.place.pgdata} is empty` : null;
   const trouble = state === 'unknown' ? (answer?.error.code === 'another-server' ? said : (outside ?? missing ?? said)) : said;

@@ -38,8 +38,8 @@ function standsInTheWay(view: ClusterView, node: NodeView): readonly Reason[] {
   const { name } = node.spec;
   const reasons: Reason[] = [];
   if (node.facts.server?.inRecovery === false) return [{ code: 'is-the-primary', node: name, message: `${name} is the primary`, next: ['pgrepl switchover'] }];
-  const followers = followersOf(view, node).map((one) => one.spec.name);
-  const named = view.nodes.filter((one) => one.spec.upstream === name).map((one) => one.spec.name);
+  const followers: string[] = followersOf(view, node).map((one) => one.spec.name);
+  const named: string[] = view.nodes.filter((one) => one.spec.upstream === name).map((one) => one.spec.name);
   const others = [...new Set([...followers, ...named])];
   const senders = node.facts.server?.senders.filter((sender) => sender.state !== 'backup' && !others.includes(sender.applicationName)).map((sender) => sender.applicationName) ?? [];
   if (others.length + senders.length > 0) reasons.push({ code: 'has-followers', node: name, message: `${[...others, ...senders].join(', ')} stream${others.length + senders.length === 1 ? 's' : ''} from ${name}`, next: others.map((other) => `pgrepl follow ${other} --upstream ${primariesOf(view)[0]?.spec.name ?? 'NODE'}`) });

@@ -34,10 +34,10 @@ export function standbyFile(node: NodeView, upstream: NodeView, fastRetry = fals
   };
 }
 
-/** The standby file of a primary: empty. Pure. */
+/** The standby file of a primary. Pure. */
 export function noStandbyFile(node: NodeView): Step {
   const { place } = node.facts;
-  return { kind: 'write-file', node: place.name, path: `${node.config?.folder ?? place.pgdata}/${STANDBY_CONF}`, staging: null, content: renderNoStandby(place), what: 'empty on a primary', keepCopyAs: null, reload: true };
+  return { kind: 'write-file', node: place.name, path: `${node.config?.folder ?? place.pgdata}/${STANDBY_CONF}`, staging: null, content: renderNoStandby(place), what: 'a primary streams from nowhere', keepCopyAs: null, reload: true };
 }
 
 /** Recovery settings that ALTER SYSTEM left on a running node: they would win over our file. Pure. */
@@ -108,7 +108,7 @@ export async function healAfterRoleChange(world: World, view: ClusterView, prima
     steps.push(slot, standbyFile(node, wanted), { kind: 'start-server', node: node.spec.name, directory: place.pgdata, configFile: node.config === null ? null : outsideConfig(node.config, place.pgdata), as: 'standby' });
     late.push({ kind: 'prove-streaming', node: node.spec.name, upstream: wanted.spec.name, primary: name, delayed: node.spec.delay !== undefined });
   }
-  if (valuesOf(primary.config?.standby ?? null).size > 0) late.push(noStandbyFile(primary));
+  if (valuesOf(primary.config?.standby ?? null).has('primary_conninfo')) late.push(noStandbyFile(primary));
   late.push(...staleSlots(view, primary, steps.length > 0));
   return {
     plan: { title: `promote ${name}`, command: `pgrepl promote ${name}`, basis: basisOf(view), steps: [...steps, ...late], notices },

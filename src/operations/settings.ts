@@ -150,20 +150,29 @@ export function renderStandby(wanted: StandbySettings): string {
   const settings = [
     { name: 'primary_conninfo', value: conninfo, why: 'the password is in the passfile' },
     { name: 'primary_slot_name', value: place.name, why: 'keeps WAL for this node' },
-    { name: 'recovery_target_timeline', value: 'latest', why: 'follows a new primary' },
     { name: 'restore_command', value: wanted.restoreCommand ?? '', why: wanted.restoreCommand === null ? 'streaming only' : 'as in the cluster file' },
     { name: 'recovery_min_apply_delay', value: wanted.delay ?? '0', why: wanted.delay === null ? 'no delay' : 'as in the cluster file' },
-    ...['archive_cleanup_command', 'recovery_end_command', 'recovery_target', 'recovery_target_name', 'recovery_target_time', 'recovery_target_xid', 'recovery_target_lsn'].map((name) => ({ name, value: '', why: 'none' })),
+    ...['archive_cleanup_command', 'recovery_end_command'].map((name) => ({ name, value: '', why: 'none' })),
+    ...TARGETS,
     ...(wanted.hasTriggerFile ? [{ name: 'promote_trigger_file', value: '', why: 'none' }] : []),
     ...(wanted.fastRetry ? [{ name: 'wal_retrieve_retry_interval', value: '5ms', why: 'during a switchover' }] : []),
   ];
   return renderOwnedConf({ node: place.name, settings });
 }
 
-/** pgrepl.standby.conf of a primary: nothing. */
+/** pgrepl.standby.conf of a primary: nothing to stream from. */
 export function renderNoStandby(place: NodePlace): string {
-  return renderOwnedConf({ node: place.name, settings: [] });
+  return renderOwnedConf({ node: place.name, settings: TARGETS });
 }
+
+/**
+ * In the file of every role: these can only be set at start, and to a running server a line that goes is a change that waits for a
+ * restart, whatever its value was (guc-file.l, ProcessConfigFile).
+ */
+const TARGETS = [
+  { name: 'recovery_target_timeline', value: 'latest', why: 'follows a new primary' },
+  ...['recovery_target', 'recovery_target_name', 'recovery_target_time', 'recovery_target_xid', 'recovery_target_lsn'].map((name) => ({ name, value: '', why: 'none' })),
+];
 
 function bytesOf(setting: Setting | undefined): number {
   return setting === undefined ? -1 : settingBytes(setting.value, setting.unit);

@@ -19,10 +19,23 @@ function primaryFindings(view: StatusView): readonly Finding[] {
       level: 'critical',
       node: once?.name ?? null,
       says: `no node takes writes${why}`,
-      hint: standby ? 'Starting the old primary loses nothing; the dry run of a promotion says what that one would lose.' : null,
+      hint: standby ? hintWithout(once) : null,
       next: standby ? ['pgrepl promote --dry-run'] : [],
     },
   ];
+}
+
+function hintWithout(once: ViewedNode | undefined): string {
+  const dry = 'The dry run of a promotion says what that would lose.';
+  switch (once?.facts.state) {
+    case 'down':
+      return `Starting ${once.name} again loses nothing. ${dry}`;
+    case 'starting':
+    case 'stopping':
+      return `Ask again in a moment. ${dry}`;
+    default:
+      return `A primary that does not answer may still write. ${dry}`;
+  }
 }
 
 function twoPrimaries(view: StatusView): Finding {

@@ -17,8 +17,10 @@ const RATE_WINDOW_MS = 400;
 
 /** Looks at every node of the file and judges. Asks a second question only where the first answers raise one. Changes nothing. */
 export async function lookAtStatus(world: World, topology: Topology, options: LookOptions): Promise<StatusDocument> {
-  const facts = await observeNodes(world, topology.nodes.map(({ name }) => name), { ...options, depth: 'status' });
-  const document = judgeStatus(topology, facts);
+  const first = await observeNodes(world, topology.nodes.map(({ name }) => name), { ...options, depth: 'status' });
+  const before = judgeStatus(topology, first);
+  const facts = before.primary === null ? await Promise.all(first.map(async (seen) => await withControl(world, seen, options))) : first;
+  const document = facts === first ? before : judgeStatus(topology, facts);
   const primary = facts.find(({ place }) => place.name === document.primary);
   if (primary?.server == null) return document;
   const [history, walBytesPerSecond] = await Promise.all([
@@ -27,6 +29,17 @@ export async function lookAtStatus(world: World, topology: Topology, options: Lo
   ]);
   const extras: StatusExtras = { history, walBytesPerSecond };
   return history === undefined && walBytesPerSecond === undefined ? document : judgeStatus(topology, facts, extras);
+}
+
+/**
+ * A paused standby with its control data: where no primary can be asked, that file alone knows the parameters that WAL demands (a standby
+ * writes them there before it pauses).
+ */
+async function withControl(world: World, seen: NodeFacts, options: LookOptions): Promise<NodeFacts> {
+  if (seen.server === null || !seen.server.inRecovery || seen.server.replayPause === 'not paused') return seen;
+  const node = world.node(seen.place.name);
+  const control = await within(options, node.programs().then(async (programs) => await programs.controlData(seen.place.pgdata)));
+  return { ...seen, control: control ?? null };
 }
 
 /** A stopped node on a timeline that the primary has left. */

@@ -15,7 +15,7 @@ export function slotFindings(view: StatusView, extras: StatusExtras): readonly F
 }
 
 function oneSlot(slot: Slot, on: ViewedNode, view: StatusView, extras: StatusExtras): readonly Finding[] {
-  const owner = view.nodes.find((node) => node !== on && slot.type === 'physical' && (findSlot(node, view)?.slot === slot || slotName(node) === slot.name)) ?? null;
+  const owner = view.nodes.find((node) => node !== on && slot.type === 'physical' && (findSlot(node, view)?.slot === slot || slotName(node) === slot.name || node.name === slot.name)) ?? null;
   const node = owner?.name ?? on.name;
   const what = `slot "${slot.name}" on ${on.name}`;
   if (slot.walStatus === 'lost') {
@@ -32,17 +32,23 @@ function oneSlot(slot: Slot, on: ViewedNode, view: StatusView, extras: StatusExt
   }
   const danger = retention(slot, on, node, what, owner, extras);
   const inactive = !slot.active && slot.restartLsn !== null;
-  return [...(danger === null ? [] : [danger]), ...(inactive ? [inactiveSlot(slot, node, what, owner)] : [])];
+  return [...(danger === null ? [] : [danger]), ...(inactive ? [inactiveSlot(slot, node, what, owner, view)] : [])];
 }
 
-function inactiveSlot(slot: Slot, node: string, what: string, owner: ViewedNode | null): Finding {
+function inactiveSlot(slot: Slot, node: string, what: string, owner: ViewedNode | null, view: StatusView): Finding {
+  const upstream = owner === null ? null : (view.links.get(owner.name)?.upstream ?? null);
   return {
     id: 'slot-inactive',
     level: 'warning',
     node,
     says: `${what} is used by nobody and keeps ${slot.retainedBytes === null ? 'WAL' : `${renderBytes(Math.max(0, slot.retainedBytes))} of WAL`}`,
-    hint: owner === null ? 'No node of the cluster file has it. If its user is gone for good, drop it with pg_drop_replication_slot.' : null,
-    next: owner === null ? [] : [`pgrepl rejoin ${owner.name}`],
+    hint:
+      owner === null
+        ? 'No node of the cluster file has it. If its user is gone for good, drop it with pg_drop_replication_slot.'
+        : upstream === null
+          ? null
+          : `${owner.name} streams from ${upstream.name} without it: WAL that ${owner.name} needs may be removed, and this slot keeps WAL for nothing.`,
+    next: owner === null ? [] : [upstream === null ? `pgrepl rejoin ${owner.name}` : `pgrepl follow ${owner.name} --upstream ${upstream.name}`],
   };
 }
 

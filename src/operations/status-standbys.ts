@@ -85,7 +85,7 @@ function replay(node: ViewedNode, view: StatusView): readonly Finding[] {
   const repair = `Raise ${lower.map(({ name, needed }) => `${name} to ${needed}`).join(', ')} on ${node.name} and restart it. When raising, standbys come first; when lowering, the primary.`;
   if (isPaused(node)) {
     if (lower.length > 0) return [{ id: 'replay-paused', level: 'critical', node: node.name, says: `${node.name} receives but does not replay: ${named}`, hint: `${repair} Promoted as it is, it would shut down.`, next: [`pgrepl doctor ${node.name}`] }];
-    return [{ id: 'paused-by-hand', level: 'warning', node: node.name, says: `replay on ${node.name} is paused by hand`, hint: 'SELECT pg_wal_replay_resume() goes on.', next: [] }];
+    return [{ id: 'paused-by-hand', level: 'warning', node: node.name, says: `replay on ${node.name} is paused${view.primary === null && node.facts.control === null ? '' : ' by hand'}`, hint: 'SELECT pg_wal_replay_resume() goes on.', next: [] }];
   }
   if (lower.length === 0) return [];
   const then = features(server.versionNumber).pausesWhenParametersTooLow ? 'stop replaying' : 'stop';
