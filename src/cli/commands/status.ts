@@ -48,14 +48,17 @@ async function show(context: Context): Promise<number> {
   if (period !== null && globals.json) throw usageError('watch-json', '--json is exactly one document, and --watch is many', { hint: 'Ask again and again in a loop of the shell.' });
   return await withStatus(context, async (look, topology) => {
     const present = globals.json ? await asJson(context) : await asTree(context, period !== null);
-    for (;;) {
-      const document = asTyped(await look(), context, topology);
-      present(document);
-      if (period === null) return exitOfStatus(document);
+    let document = await look();
+    present(asTyped(document, context, topology));
+    while (period !== null) {
       await sleep(period * 1_000, io.signal);
+      const next: StatusDocument | null = io.signal.aborted ? null : await look().catch(orNothing(io.signal));
       // Leaving a watch is no failure: what was seen last is the answer.
-      if (io.signal.aborted) return exitOfStatus(document);
+      if (next === null) break;
+      document = next;
+      present(asTyped(document, context, topology));
     }
+    return exitOfStatus(document);
   });
 }
 
@@ -154,6 +157,14 @@ function secondsOf(option: string, text: string, least: number): number {
   const seconds = parseSeconds(text);
   if (seconds >= least && seconds <= 3_600) return seconds;
   throw usageError('seconds-invalid', `"${printable(text)}" is not between ${least} s and one hour (${option})`);
+}
+
+/** `null` for a look that the end of the watch has cut short; every other failure stays one. */
+function orNothing(signal: AbortSignal): (thrown: unknown) => null {
+  return (thrown) => {
+    if (signal.aborted) return null;
+    throw thrown;
+  };
 }
 
 async function sleep(ms: number, signal: AbortSignal): Promise<void> {
