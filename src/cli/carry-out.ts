@@ -8,6 +8,7 @@ import type { RunResult } from '../plan/outcome.ts';
 import { kindOf, samePlan } from '../plan/plan.ts';
 import { unfinishedRun, type RunHeader, type RunRecord } from '../plan/record.ts';
 import { runPlan } from '../plan/run.ts';
+import type { Json } from '../plan/step.ts';
 import { registry, type Step } from '../steps/index.ts';
 import { createWorld } from '../steps/live-world.ts';
 import type { NodePlace, World } from '../steps/world.ts';
@@ -150,7 +151,8 @@ function isSameChange(record: RunRecord, change: Change, topology: Topology): bo
 
 function identifierIn(change: Change): string | null {
   for (const facts of Object.values(change.plan.basis)) {
-    const found = typeof facts === 'object' && facts !== null && 'systemIdentifier' in facts ? facts.systemIdentifier : null;
+    if (typeof facts !== 'object' || facts === null || Array.isArray(facts)) continue;
+    const found = (facts as Readonly<Record<string, Json>>)['systemIdentifier'];
     if (typeof found === 'string') return found;
   }
   return null;

@@ -1,14 +1,5 @@
-import module from 'node:module';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
 import type { Io } from './io.ts';
-
-const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-if (major < 20 || (major === 20 && minor < 12)) {
-  process.stderr.write(`✖ pgrepl needs Node.js 20.12 or newer, and this is ${process.versions.node}\n`);
-  process.exit(2);
-}
-enableCompileCache();
+import { runCli } from './router.ts';
 
 const interruption = new AbortController();
 let hardStop: (() => string) | null = null;
@@ -45,7 +36,6 @@ const io: Io = {
   },
 };
 
-const { runCli } = await import('./router.ts');
 const exitCode = await runCli(io);
 // What was written goes out first; then nothing that is still open (a socket, a timer) holds the program.
 await Promise.all([process.stdout, process.stderr].map(async (stream) => {
@@ -57,10 +47,3 @@ await Promise.all([process.stdout, process.stderr].map(async (stream) => {
   });
 }));
 process.exit(exitCode);
-
-/** Node 22 and newer keep compiled code; in the user's cache, never beside the installed package. */
-function enableCompileCache(): void {
-  const enable = (module as unknown as { readonly enableCompileCache?: (directory: string) => unknown }).enableCompileCache;
-  const configured = process.env['XDG_CACHE_HOME'];
-  enable?.(join(configured?.startsWith('/') === true ? configured : join(homedir(), '.cache'), 'pgrepl', 'code'));
-}

@@ -177,10 +177,10 @@ function fromCommander(error: CommanderError, command: Command | null): PgreplEr
 
 /** Says what went wrong, once, in the form that was asked for. */
 async function report(thrown: unknown, io: Io, argv: readonly string[], definition: Definition | null): Promise<number> {
-  const error =
-    io.signal.aborted && !(thrown instanceof PgreplError)
-      ? new PgreplError('interrupted', 'interrupted', 'interrupted; nothing was changed', { cause: thrown })
-      : asPgreplError(thrown);
+  const error = withWholeLines(
+    io.signal.aborted && !(thrown instanceof PgreplError) ? new PgreplError('interrupted', 'interrupted', 'interrupted; nothing was changed', { cause: thrown }) : asPgreplError(thrown),
+    `pgrepl ${quoteWords(argv)}`,
+  );
   const exit = exitCodeOf(error, io);
   const options = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
   if (options.includes('--json')) {
@@ -195,4 +195,18 @@ async function report(thrown: unknown, io: Io, argv: readonly string[], definiti
   const [{ terminalFor }, { renderError }] = await Promise.all([import('./output/terminal.ts'), import('./output/error-text.ts')]);
   io.stderr.write(renderError(error, terminalFor(io.stderr, io.env, !options.includes('--no-color'))));
   return exit;
+}
+
+/** A `next` that is only an option (`--restart`) means this very line with it. */
+function withWholeLines(error: PgreplError, line: string): PgreplError {
+  const whole = (next: readonly string[] | undefined): readonly string[] => (next ?? []).map((words) => (words.startsWith('-') ? `${line} ${words}` : words));
+  if (![error.next, ...error.reasons.map((reason) => reason.next ?? [])].flat().some((words) => words.startsWith('-'))) return error;
+  return new PgreplError(error.kind, error.code, error.message, {
+    node: error.node,
+    hint: error.hint,
+    next: whole(error.next),
+    details: error.details,
+    reasons: error.reasons.map((reason) => ({ ...reason, next: whole(reason.next) })),
+    cause: error.cause,
+  });
 }

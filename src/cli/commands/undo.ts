@@ -1,5 +1,6 @@
+import { asPgreplError } from '../../errors.ts';
 import { placesOf } from '../../operations/places.ts';
-import { continueJournal } from '../../plan/journal.ts';
+import { continueJournal, readRuns } from '../../plan/journal.ts';
 import { kindOf } from '../../plan/plan.ts';
 import type { RunRecord } from '../../plan/record.ts';
 import { refuseUndo, undoRun } from '../../plan/undo-run.ts';
@@ -9,6 +10,7 @@ import type { World } from '../../steps/world.ts';
 import type { NodeSpec, Topology } from '../../topology/topology.ts';
 import { hardStop, openWorld, takeLocks } from '../carry-out.ts';
 import type { Command } from '../command.ts';
+import { splitWords } from '../io.ts';
 import { chooseRun, CLUSTER_OPTION, runsOfCluster } from '../find-run.ts';
 import { ADMIN_OPTIONS } from '../known-node.ts';
 import { withMachines } from '../machines.ts';
@@ -31,7 +33,7 @@ export const undo: Command = {
     const found = await runsOfCluster(context);
     const record = chooseRun(found, context.words.arguments[0]);
     if (record === null) return await nothingLeft(context);
-    refuseUndo(record);
+    refuseTakingBack(record);
     const reporter = await reporterFor(context);
     const page = pageOf(record);
     if (globals.dryRun) {
@@ -49,10 +51,13 @@ export const undo: Command = {
       const touched = new Set(record.left.map(({ step }) => step.node));
       const locks = await takeLocks(world, places.filter((place) => touched.has(place.name)), context.line, record.run);
       try {
-        const journal = continueJournal(record);
+        // Under the locks: it may have gone on meanwhile.
+        const now = readRuns(found.directory).find((other) => other.run === record.run) ?? record;
+        refuseTakingBack(now);
+        const journal = continueJournal(now);
         io.onHardStop(() => hardStop(record.header.command, record.run));
         try {
-          const result = await undoRun<Step, World>({ record, registry, world: (signal) => world.withSignal(signal), journal, listener: (event) => { reporter.event(event); }, interrupted: io.signal });
+          const result = await undoRun<Step, World>({ record: now, registry, world: (signal) => world.withSignal(signal), journal, listener: (event) => { reporter.event(event); }, interrupted: io.signal });
           return reporter.result({ run: record.run, result, title: page.title, done: `run ${record.run} (${record.header.title}) was taken back; all is as before it`, next: [] });
         } finally {
           journal.close();
@@ -66,6 +71,34 @@ export const undo: Command = {
     }
   },
 };
+
+/** The refusals of the engine; that of a finished run names the command that goes the other way. */
+function refuseTakingBack(record: RunRecord): void {
+  try {
+    refuseUndo(record);
+  } catch (thrown) {
+    const error = asPgreplError(thrown);
+    throw error.code === 'run-finished' ? error.as('refused', { next: otherWay(record.header.command) }) : error;
+  }
+}
+
+function otherWay(command: string): readonly string[] {
+  const [, name, node] = splitWords(command);
+  const known = node === undefined || node.startsWith('-') ? 'NAME' : node;
+  switch (name) {
+    case 'add-standby':
+      return [`pgrepl remove-standby ${known}`];
+    case 'remove-standby':
+      return [`pgrepl add-standby ${known}`];
+    case 'promote':
+    case 'switchover':
+      return ['pgrepl switchover'];
+    case 'follow':
+      return [`pgrepl follow ${known} --upstream NODE`];
+    default:
+      return [];
+  }
+}
 
 function pageOf(record: RunRecord): ShownPlan {
   return {

@@ -1,0 +1,126 @@
+import { clusterJsonSchema } from '../../topology/schema.ts';
+
+type Schema = Readonly<Record<string, unknown>>;
+
+const DIALECT = 'https://json-schema.org/draft/2020-12/schema';
+const text: Schema = { type: 'string' };
+const maybeText: Schema = { type: ['string', 'null'] };
+const count: Schema = { type: 'integer', minimum: 0 };
+const maybeCount: Schema = { type: ['integer', 'null'], minimum: 0 };
+const flag: Schema = { type: 'boolean' };
+const texts: Schema = { type: 'array', items: text };
+const time: Schema = { type: 'string', format: 'date-time' };
+const lsn: Schema = { type: ['string', 'null'], pattern: '^[0-9A-F]+/[0-9A-F]+$' };
+const format: Schema = { const: 1 };
+
+/** An object whose named keys must all be there. More keys may come without a new format number; `optional` names those that may be missing. */
+function object(properties: Readonly<Record<string, Schema>>, optional: readonly string[] = []): Schema {
+  return { type: 'object', properties, required: Object.keys(properties).filter((key) => !optional.includes(key)) };
+}
+
+function listOf(items: Schema): Schema {
+  return { type: 'array', items };
+}
+
+function orNull(schema: Schema): Schema {
+  return { anyOf: [schema, { type: 'null' }] };
+}
+
+const reason = object({ code: text, message: text, node: maybeText, hint: maybeText, next: texts });
+const error = object({ code: text, message: text, node: maybeText, hint: maybeText, next: texts, details: texts, reasons: listOf(reason) });
+const failure = object({ format, error });
+
+const slot = object({ name: text, active: flag, walStatus: maybeText, retainedBytes: { type: ['number', 'null'] }, safeBytes: { type: ['number', 'null'] } });
+const lag = object({ receivedBytes: { type: ['number', 'null'] }, replayedBytes: { type: ['number', 'null'] }, seconds: { type: ['number', 'null'] } });
+
+const status = object({
+  format,
+  cluster: text,
+  verdict: { enum: ['ok', 'warning', 'critical'] },
+  systemIdentifier: { type: ['string', 'null'], pattern: '^[0-9]+$' },
+  primary: maybeText,
+  nodes: listOf(
+    object({
+      name: text,
+      role: { enum: ['primary', 'standby', 'unknown'] },
+      state: { enum: ['running', 'streaming', 'archive-recovery', 'catching-up', 'detached', 'paused', 'starting', 'stopping', 'stopped', 'unreachable', 'foreign'] },
+      host: text,
+      port: { type: 'integer' },
+      version: maybeText,
+      timeline: maybeCount,
+      lsn,
+      upstream: maybeText,
+      sync: maybeText,
+      lag: orNull(lag),
+      slot: orNull(slot),
+    }),
+  ),
+  findings: listOf(object({ id: text, level: { enum: ['info', 'warning', 'critical'] }, node: maybeText, says: text, hint: maybeText, next: texts })),
+});
+
+const plannedStep = object({
+  node: text,
+  kind: text,
+  title: text,
+  already: flag,
+  undo: { enum: ['yes', 'nothing', 'impossible'] },
+  commands: listOf(texts),
+  files: listOf(object({ path: text, diff: text })),
+  sql: texts,
+});
+const plan = object({ title: text, steps: listOf(plannedStep), notices: texts, question: maybeText });
+const dryRun = object({ format, plan: orNull(plan), refusals: listOf(reason), error }, ['error']);
+
+const step = { number: count, node: text };
+const runEvent: Schema = {
+  oneOf: [
+    object({ format, event: { const: 'run' }, run: text, title: text, steps: count, resumes: maybeText }),
+    object({ format, event: { const: 'step' }, state: { enum: ['started', 'skipped', 'finished', 'undone', 'failed'] }, ...step, of: count, kind: text, title: text, ms: { type: 'number' } }, ['ms']),
+    object({ format, event: { const: 'progress' }, ...step, doneBytes: { type: 'number' }, totalBytes: { type: ['number', 'null'] }, phase: text }, ['doneBytes', 'totalBytes', 'phase']),
+    object({ format, event: { const: 'no-return' }, ...step, says: text }),
+    object({
+      format,
+      event: { const: 'result' },
+      exit: { enum: [0, 1, 2, 3, 4, 5, 6, 9, 10, 130, 143] },
+      outcome: { enum: ['done', 'unchanged', 'undone', 'unfinished', 'unknown', 'refused', 'locked', 'unreachable', 'interrupted', 'error'] },
+      run: maybeText,
+      error: orNull(error),
+    }),
+  ],
+};
+
+const runs = object({
+  format,
+  runs: listOf(
+    object({
+      run: text,
+      title: text,
+      command: text,
+      cluster: text,
+      clusterFile: text,
+      state: text,
+      unfinished: flag,
+      started: time,
+      ended: { type: ['string', 'null'], format: 'date-time' },
+      exit: maybeCount,
+      resumes: maybeText,
+      resumedBy: maybeText,
+      noReturn: maybeText,
+      stepsLeft: count,
+      user: text,
+      machine: text,
+    }),
+  ),
+});
+
+/** JSON Schemas of everything that `--json` prints, and of the cluster file; the build writes each to schema/NAME.schema.json. */
+export function allSchemas(): Readonly<Record<string, object>> {
+  const named = (title: string, schema: Schema): object => ({ $schema: DIALECT, title, ...schema });
+  return {
+    cluster: clusterJsonSchema(),
+    status: named('pgrepl status --json', { anyOf: [status, failure] }),
+    'dry-run': named('pgrepl CHANGE --dry-run --json', dryRun),
+    'run-event': named('a line of pgrepl CHANGE --json', runEvent),
+    runs: named('pgrepl runs --json', { anyOf: [runs, failure] }),
+  };
+}
