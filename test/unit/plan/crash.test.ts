@@ -1,6 +1,9 @@
 import { expect, test } from 'vitest';
+import { PgreplError } from '../../../src/errors.ts';
+import type { Entry } from '../../../src/plan/record.ts';
+import { runPlan } from '../../../src/plan/run.ts';
 import type { Plan } from '../../../src/plan/step.ts';
-import { check, claim, Disk, put, run, toyPlan, turn, undo, type Fault, type Toy } from './toy.ts';
+import { check, claim, Disk, never, Process, put, run, toyPlan, toys, turn, undo, type Fault, type Toy } from './toy.ts';
 
 const START = { a: 'old', kept: 'theirs' };
 const plans: Readonly<Record<string, Plan<Toy>>> = {
@@ -170,4 +173,48 @@ test('an undo that is interrupted or fails says what remains, and can be asked a
   expect(failed.result).toMatchObject({ outcome: 'unfinished', error: { kind: 'unfinished', code: 'undo-incomplete' } });
   expect(exitOf(await undo(disk))).toBe(0);
   expect(disk.snapshot()).toEqual(START);
+});
+
+test('a run that goes on beyond a point of no return never goes back', async () => {
+  const disk = start();
+  const forward = toyPlan(put('a', '1'), turn, put('b', '2'));
+  await run(disk, forward, { faults: [{ at: 6, when: 'before', mode: 'dies' }] });
+  const before = disk.snapshot();
+  const { result, record } = await run(disk, forward, { faults: [{ at: 1, when: 'before', mode: 'fails' }] });
+  expect(result).toMatchObject({ outcome: 'unfinished', error: { exitCode: 5, next: ['toy play'] } });
+  expect(record.noReturn).toBe('turn it');
+  expect(disk.snapshot()).toEqual(before);
+  expect(exitOf(await run(disk, forward))).toBe(0);
+});
+
+test('the journal of a run that goes on says itself what was there at first', async () => {
+  const disk = start();
+  await run(disk, plan, { faults: [{ at: 3, when: 'after', mode: 'dies' }] });
+  const { record } = await run(disk, plan);
+  expect(record.entries.find(({ entry }) => entry === 'started')).toMatchObject({ step: put('a', '1'), before: { value: 'old' } });
+});
+
+test('a disk that is full from some line on: all is as before, or all is done and only the record is missing', async () => {
+  const { end } = await whole(plan);
+  for (let room = 0; room <= 9; room += 1) {
+    const disk = start();
+    const process = new Process(disk);
+    const journal = process.journal('play', null);
+    let written = 0;
+    const full = {
+      ...journal,
+      append: (entry: Entry): void => {
+        if (written === room) throw new PgreplError('undone', 'journal-unwritable', 'no space left');
+        written += 1;
+        journal.append(entry);
+      },
+    };
+    const result = await runPlan({ plan, registry: toys, world: (signal) => ({ process, signal }), journal: full, prior: null, listener: () => undefined, interrupted: never, locksLost: never });
+    if (room === 9) {
+      expect(result.error).toBeNull();
+    } else {
+      expect(result, `room ${room}`).toMatchObject({ error: { code: 'journal-unwritable', kind: room === 8 ? 'unfinished' : 'undone' } });
+    }
+    expect(disk.snapshot(), `room ${room}`).toEqual(room >= 8 ? end : START);
+  }
 });
