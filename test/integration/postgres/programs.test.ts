@@ -2,7 +2,7 @@ import { open, readdir, stat } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { addBytes } from '../../../src/postgres/lsn.ts';
 import type { ByteProgress } from '../../../src/postgres/tools.ts';
-import { failure, kill, NEVER, throwaway, type Throwaway } from './throwaway.ts';
+import { failure, isThere, kill, NEVER, throwaway, type Throwaway } from './throwaway.ts';
 
 let it: Throwaway;
 
@@ -126,6 +126,7 @@ test('the end of the log after a crash is where the restarted server goes on', a
   const before = await tools.processes(directory);
   for (const { pid } of before) kill(pid, 'SIGKILL');
   await tools.waitStopped(directory, 10_000, NEVER);
+  await it.world.waitFor('the dead to be gone', async () => await Promise.resolve(before.some(({ pid }) => isThere(pid)) ? null : true), { deadlineMs: 30_000, everyMs: 20 });
   expect(await failure(node.server())).toMatchObject({ code: 'server-down' });
   const control = await tools.controlData(directory);
   expect(control?.state).toBe('in production');

@@ -3,7 +3,7 @@ import { findPrograms } from '../../../src/postgres/layout.ts';
 import type { Session } from '../../../src/postgres/session.ts';
 import { openSession } from '../../../src/postgres/session.ts';
 import { Secret } from '../../../src/secret.ts';
-import { failure, kill, OWNER, throwaway, type Throwaway } from './throwaway.ts';
+import { failure, isThere, kill, OWNER, throwaway, type Throwaway } from './throwaway.ts';
 
 let it: Throwaway;
 
@@ -110,7 +110,9 @@ test('a server in recovery is starting, and hot_standby=off is neither up nor st
   const error = await it.world.waitFor('the refusal', async () => await it.worldWith({}).node('node2').server().then(() => null, (thrown: { readonly code: string; readonly details: readonly string[] }) => (thrown.details[0] === '57P03' ? thrown : null)), { deadlineMs: 20_000, everyMs: 20 });
   expect(error).toMatchObject({ kind: 'unreachable', code: 'server-starting' });
   const tools = await it.programs('node2');
-  for (const { pid } of await tools.processes(it.place('node2').pgdata)) kill(pid, 'SIGKILL');
+  const killed = await tools.processes(it.place('node2').pgdata);
+  for (const { pid } of killed) kill(pid, 'SIGKILL');
+  await it.world.waitFor('the dead to be gone', async () => await Promise.resolve(killed.some(({ pid }) => isThere(pid)) ? null : true), { deadlineMs: 30_000, everyMs: 20 });
   expect(await starting).toMatchObject({ code: 'start-failed' });
   // A postmaster.pid that a crash left behind does not make it run.
   expect(await failure(it.world.node('node2').server())).toMatchObject({ code: 'server-down' });

@@ -140,6 +140,15 @@ export function kill(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
+/** True also for a dead process that nobody has waited for yet; a postmaster that finds such a pid in its lock file does not start. */
+export function isThere(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
 /** The error that a call ends with. */
 export async function failure(work: Promise<unknown>): Promise<{ readonly kind: string; readonly code: string; readonly message: string; readonly details: readonly string[]; readonly hint?: string | undefined }> {
   try {
