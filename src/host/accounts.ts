@@ -64,5 +64,5 @@ async function entries(): Promise<readonly Account[]> {
 
 async function ask(argv: Words): Promise<Exit> {
   const env = cleanEnvironment({ home: '/', path: process.env['PATH'] });
-  return await runChild({ argv, env, effect: 'reads', deadlineMs: 10_000, lifeline: false });
+  return await runChild({ argv, program: argv[0], env, effect: 'reads', deadlineMs: 10_000, lifeline: false });
 }

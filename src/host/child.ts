@@ -17,13 +17,13 @@ export type ChildCommand = TransportCommand & { readonly env: Readonly<Record<st
  * `program-not-found`, `program-timeout` and `interrupted`, the last two only once the program is gone.
  */
 export async function runChild(command: ChildCommand): Promise<Exit> {
-  const program = command.argv[0];
+  const { program } = command;
   if (command.signal?.aborted === true) throw interrupted(program);
   const { execa } = await import('execa');
   const { onLine } = command;
   const out = onLine === undefined ? gatherAll() : gatherLines((line) => onLine('stdout', line));
   const err = onLine === undefined ? gatherAll() : gatherLines((line) => onLine('stderr', line));
-  const child = execa(program, command.argv.slice(1), {
+  const child = execa(command.argv[0], command.argv.slice(1), {
     cwd: '/',
     env: { ...command.env },
     extendEnv: false,
@@ -62,7 +62,7 @@ export async function runChild(command: ChildCommand): Promise<Exit> {
     };
     const onAbort = (): void => stop(interrupted(program));
     const deadline = Number.isFinite(command.deadlineMs)
-      ? setTimeout(() => stop(tooLate(command, program)), command.deadlineMs)
+      ? setTimeout(() => stop(tooLate(command)), command.deadlineMs)
       : undefined;
     const settle = (end: () => void): void => {
       clearTimeout(deadline);
@@ -86,7 +86,7 @@ export async function runChild(command: ChildCommand): Promise<Exit> {
     child.stdin?.on('error', () => undefined);
     if (command.input !== undefined) child.stdin?.end(command.input);
 
-    child.once('error', (error: NodeJS.ErrnoException) => settle(() => reject(spawnError(program, error))));
+    child.once('error', (error: NodeJS.ErrnoException) => settle(() => reject(spawnError(command.argv[0], error))));
     child.once('exit', (code, signal) => {
       clearTimeout(deadline);
       const exitedAt = performance.now();
@@ -111,16 +111,15 @@ function interrupted(program: string): PgreplError {
   return new PgreplError('interrupted', 'interrupted', `${program} was interrupted`);
 }
 
-function tooLate(command: TransportCommand, program: string): PgreplError {
+function tooLate(command: TransportCommand): PgreplError {
   return new PgreplError(
     command.effect === 'reads' ? 'unreachable' : 'unknown',
     'program-timeout',
-    `${program} did not end within ${command.deadlineMs / 1000} s and was stopped`,
+    `${command.program} did not end within ${command.deadlineMs / 1000} s and was stopped`,
   );
 }
 
-/** What a failed start of a program means. */
-export function spawnError(program: string, error: NodeJS.ErrnoException): PgreplError {
+function spawnError(program: string, error: NodeJS.ErrnoException): PgreplError {
   if (error.code === 'ENOENT') return programNotFound(program);
   if (error.code === 'EACCES') {
     return new PgreplError('refused', 'program-not-executable', `program ${program} may not be run`, { cause: error });

@@ -70,7 +70,7 @@ export class LocalTransport implements Transport {
         hint: `Run pgrepl as ${account.user} or as root, or allow ${me.user} to run every program as ${account.user} without a password in sudoers.`,
         details,
       });
-    const exit = await runChild({ argv: asUser(['true'], account, me), env, effect: 'reads', deadlineMs: 10_000, lifeline: false }).catch((error: unknown) => {
+    const exit = await runChild({ argv: asUser(['true'], account, me), program: 'sudo', env, effect: 'reads', deadlineMs: 10_000, lifeline: false }).catch((error: unknown) => {
       if (error instanceof PgreplError && error.code === 'program-not-found') throw refused(['sudo was not found']);
       throw error;
     });

@@ -54,6 +54,7 @@ export async function takeLock(
   });
   const ended = run({
     argv: ['sh', '-c', LOCK_SCRIPT, 'pgrepl-lock', directory, name, JSON.stringify(holder)],
+    program: 'the lock holder',
     effect: 'changes',
     deadlineMs: Number.POSITIVE_INFINITY,
     signal: ask.signal,

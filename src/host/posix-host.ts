@@ -43,6 +43,7 @@ export class PosixHost implements Host {
     }
     const exit = await this.transport.run({
       argv: isGuarded ? guarded(command.argv) : command.argv,
+      program: command.argv[0],
       effect: command.effect,
       env: command.env,
       input: typeof command.input === 'string' ? encodeText(command.input) : command.input,
@@ -61,6 +62,7 @@ export class PosixHost implements Host {
     if (program === 'sh' || (code === 1 && !this.transport.hidesMissingPrograms)) return true;
     const found = await this.transport.run({
       argv: ['sh', '-c', 'command -v -- "$1" >/dev/null || command -v "$1" >/dev/null', 'sh', program],
+      program,
       effect: 'reads',
       env: command.env,
       deadlineMs: DEFAULT_DEADLINE_MS,

@@ -60,7 +60,8 @@ printf %sx "$real"`;
 /**
  * Arguments: path, mode in octal or empty, number of bytes. The content comes from stdin and is counted: when pgrepl dies
  * while it is sending, a shorter file must not take the place of the target. The temporary file is private until the
- * whole content is in it, so no content is ever readable under the mode of an older, more open file.
+ * whole content is in it, so no content is ever readable under the mode of an older, more open file. A complaint to a dead
+ * pgrepl must not end the shell by SIGPIPE before it has removed that file.
  */
 export const WRITE = `${COMPLAIN}
 ${RESOLVE}
@@ -74,6 +75,7 @@ parent "$real"
 temp=
 trap '[ -z "$temp" ] || rm -f -- "$temp"' EXIT
 trap 'exit 1' HUP INT TERM
+trap '' PIPE
 temp=$(mktemp "$dir/.pgrepl-write.XXXXXX" && printf x) || { temp=; exit 1; }
 temp=\${temp%?x}
 mode=$2

@@ -5,6 +5,8 @@ import type { Words } from './wrappers.ts';
 /** A command as a transport gets it: guarded already, bytes in. */
 export interface TransportCommand {
   readonly argv: Words;
+  /** What is run, in messages: not the shell or the wrapper around it. */
+  readonly program: string;
   readonly effect: 'reads' | 'changes';
   readonly env?: Readonly<Record<string, string>> | undefined;
   readonly input?: Uint8Array | undefined;
