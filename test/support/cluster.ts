@@ -192,7 +192,8 @@ async function openMachine({ installation = newest(), defaults = [] }: MachineOp
       const server = await postmasterOf(pgdata);
       if (server === null) throw new Error(`${name} does not run`);
       process.kill(server.pid, 'SIGKILL');
-      await until(() => processesUnder(root).every(({ cwd }) => cwd !== pgdata), 10_000, `processes of ${name} are still there`);
+      // Also until it is no zombie any more, which a lazy init leaves for seconds: a new postmaster takes that for a running server.
+      await until(() => !exists(server.pid) && processesUnder(root).every(({ cwd }) => cwd !== pgdata), 30_000, `processes of ${name} are still there`);
     },
     postmaster: async (name) => {
       const pgdata = await dataOf(name);
@@ -280,6 +281,15 @@ async function until(look: () => boolean, deadlineMs: number, complaint: string)
   while (!look()) {
     if (performance.now() > end) throw new Error(complaint);
     await pause(20);
+  }
+}
+
+function exists(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
   }
 }
 
