@@ -18,8 +18,8 @@ export function quoteSettingName(name: string): string {
 
 /** A connection string (keywords or URI) with every password in it shown as `***`. */
 export function maskPassword(conninfo: string): string {
-  return conninfo
-    .replace(/(\bpassword\s*=\s*)('(?:[^'\\]|\\.)*'?|(?:[^\s'\\]|\\.)+)/gi, '$1***')
-    .replace(/^(postgres(?:ql)?:\/\/[^/@:?]*):[^@/]*@/i, '$1:***@')
-    .replace(/([?&]password=)[^&]*/gi, '$1***');
+  if (/^postgres(?:ql)?:\/\//i.test(conninfo)) {
+    return conninfo.replace(/^(postgres(?:ql)?:\/\/[^/@:?]*):[^/]*@/i, '$1:***@').replace(/([?&](?:ssl)?password=)[^&]*/gi, '$1***');
+  }
+  return conninfo.replace(/(\b(?:ssl)?password\s*=\s*)('(?:[^'\\]|\\.)*'?|(?:[^\s'\\]|\\.)+)/gi, '$1***');
 }
