@@ -1,5 +1,6 @@
 import { utimes } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { asPgreplError } from '../../../src/errors.ts';
 import { Secret } from '../../../src/secret.ts';
 import { failure, OWNER, REPLICATION_PASSWORD, throwaway, type Throwaway } from './throwaway.ts';
 
@@ -154,7 +155,7 @@ test('a session that the server ended is opened again', async () => {
   const { pid } = (await (await node.programs()).processes(it.place('node1').pgdata)).find(({ command }) => command.includes('[local]') && command.includes(OWNER)) ?? { pid: 0 };
   process.kill(pid, 'SIGTERM');
   await it.world.waitFor('the connection to break', async () => {
-    const codes = await Promise.all([server, await other.node('node1').server()].map(async (one) => await one.positions().then(() => 'fine', (error: { readonly code: string }) => error.code)));
+    const codes = await Promise.all([server, await other.node('node1').server()].map(async (one) => await one.positions().then(() => 'fine', (error: unknown) => asPgreplError(error).code)));
     return codes.includes('connection-lost') ? true : null;
   }, { deadlineMs: 5_000, everyMs: 10 });
   expect((await (await node.server()).positions()).inRecovery).toBe(false);

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { PgreplError } from '../../../src/errors.ts';
 import { findPrograms } from '../../../src/postgres/layout.ts';
 import type { Session } from '../../../src/postgres/session.ts';
 import { openSession } from '../../../src/postgres/session.ts';
@@ -21,6 +22,22 @@ async function session(node = 'node1'): Promise<Session> {
   const { port } = it.place(node);
   const stream = await it.host.connect({ socket: `${it.root}/.s.PGSQL.${port}` }, 5_000);
   return await openSession(stream, { user: OWNER, database: 'postgres', password: null });
+}
+
+/** What a new login is told while the server runs and accepts none. */
+async function refusalOf(node: string): Promise<unknown> {
+  return await it.world.waitFor(
+    'the refusal',
+    async () => {
+      try {
+        await it.worldWith({}).node(node).server();
+      } catch (thrown) {
+        if (thrown instanceof PgreplError && thrown.details[0] === '57P03') return thrown;
+      }
+      return null;
+    },
+    { deadlineMs: 20_000, everyMs: 20 },
+  );
 }
 
 test('a server that was never started is down', async () => {
@@ -95,7 +112,7 @@ test('a server that waits for its last client is stopping', async () => {
   const held = await session();
   const pid = Number((await it.host.readText(`${it.place('node1').pgdata}/postmaster.pid`))?.split('\n')[0]);
   kill(pid, 'SIGTERM');
-  const error = await it.world.waitFor('the refusal', async () => await it.worldWith({}).node('node1').server().then(() => null, (thrown: { readonly code: string; readonly details: readonly string[] }) => (thrown.details[0] === '57P03' ? thrown : null)), { deadlineMs: 10_000, everyMs: 20 });
+  const error = await refusalOf('node1');
   expect(error).toMatchObject({ kind: 'unreachable', code: 'server-stopping' });
   await held.close();
   await (await it.programs('node1')).waitStopped(it.place('node1').pgdata, 20_000, it.world.signal);
@@ -107,7 +124,7 @@ test('a server in recovery is starting, and hot_standby=off is neither up nor st
   await it.standby('node1', 'node2');
   await it.configure('node2', "primary_conninfo = ''\nrestore_command = 'sleep 30; false'");
   const starting = failure(it.start('node2'));
-  const error = await it.world.waitFor('the refusal', async () => await it.worldWith({}).node('node2').server().then(() => null, (thrown: { readonly code: string; readonly details: readonly string[] }) => (thrown.details[0] === '57P03' ? thrown : null)), { deadlineMs: 20_000, everyMs: 20 });
+  const error = await refusalOf('node2');
   expect(error).toMatchObject({ kind: 'unreachable', code: 'server-starting' });
   const tools = await it.programs('node2');
   const killed = await tools.processes(it.place('node2').pgdata);
