@@ -3,8 +3,8 @@ import type { Exit } from './host.ts';
 import { gatherAll, gatherLines } from './lines.ts';
 import type { TransportCommand } from './transport.ts';
 
-/** A killed program has this long to end before its group is killed hard. The guard needs 5 s of its own. */
-const GRACE_MS = 7_000;
+/** A killed program has this long to end before its group is killed hard. The guard needs 5 s of its own, and more on a busy machine. */
+const GRACE_MS = 9_000;
 /** After the exit of a program, a pipe that stays silent for this long is held by a daemon that it left behind. */
 const SILENCE_MS = 300;
 const SILENCE_LIMIT_MS = 5_000;

@@ -1,7 +1,7 @@
 /**
  * A small shell around a long program, in a process group of its own. Its stdin is the line of life: the operating
  * system closes it when pgrepl ends in any way, kill -9 included. At end of file, or at a signal, the whole group gets
- * TERM and what is left after 5 s KILL. When the program ends by itself, its leftovers are stopped likewise:
+ * TERM and what is left after about 5 s KILL. When the program ends by itself, its leftovers are stopped likewise:
  * pg_basebackup forks a child for the WAL stream, which outlives it, keeps the slot active and writes on.
  *
  * The members of the group are looked up in /proc, because the official container images have no `ps`. Whoever was in
@@ -43,9 +43,9 @@ stop() {
   kill -TERM $rest
   ticks=0
   while members; [ -n "$rest" ]; do
-    [ "$ticks" -lt 100 ] || kill -KILL $rest
-    [ "$ticks" -lt 200 ] || return 0
-    sleep 0.05
+    [ "$ticks" -lt 40 ] || kill -KILL $rest
+    [ "$ticks" -lt 80 ] || return 0
+    sleep 0.1
     ticks=$((ticks + 1))
   done
 }

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { PgreplError } from '../errors.ts';
-import type { HeldLock, LockHolder } from './host.ts';
-import type { TransportCommand } from './transport.ts';
-import type { Exit } from './host.ts';
+import type { Exit, HeldLock, LockHolder } from './host.ts';
 import { failedExit } from './io-error.ts';
+import type { TransportCommand } from './transport.ts';
 
 const TAKEN = 75;
+const ANSWER_MS = 30_000;
 
 /**
  * Arguments: directory, file name, holder. The kernel's lock is on the open file, which `cat` inherits: it ends when the
@@ -63,8 +63,16 @@ export async function takeLock(
       if (stream === 'stdout' && line === 'held') held();
     },
   });
-  const late = setTimeout(() => ask.abort(), 30_000);
-  const first = await Promise.race([ended, becomesHeld]).finally(() => clearTimeout(late));
+  let isLate = false;
+  const late = setTimeout(() => {
+    isLate = true;
+    ask.abort();
+  }, ANSWER_MS);
+  const first = await Promise.race([ended, becomesHeld])
+    .catch((error: unknown) => {
+      throw isLate ? new PgreplError('unreachable', 'lock-timeout', `the lock of ${key} did not answer within ${ANSWER_MS / 1000} s`) : error;
+    })
+    .finally(() => clearTimeout(late));
   if (first !== 'held') throw first.code === TAKEN ? taken(key, first.stdout) : failedExit('lock', `${directory}/${name}`, first);
 
   const end = ended.then(() => undefined, () => undefined).then(() => {

@@ -20,7 +20,6 @@ switch (what) {
     setInterval(() => undefined, 1_000);
     break;
   case 'write':
-    // A write of which only a part ever arrives: `head` of the same pipe is what a killed writer looks like.
     await host.writeText(word, 'x'.repeat(200_000_000));
     break;
 }
