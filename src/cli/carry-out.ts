@@ -50,6 +50,10 @@ export async function carryOut<W>(shape: ChangeShape<W>, context: Context): Prom
     await looking.close();
   }
   if (shown.edits.length > 0) await mustBeWritable(parsed.topology.file);
+  if (nothingToRun(shown, parsed.topology, context)) {
+    await saveTopology(parsed.topology, shown.edits);
+    return reporter.result({ run: null, result: { outcome: 'unchanged', error: null, failedAt: null }, title: shown.plan.title, done: shown.done, next: shown.next });
+  }
   if (shown.question !== null) await confirm(context, shown.plan.title, shown.question);
 
   const world = open(false);
@@ -58,6 +62,12 @@ export async function carryOut<W>(shape: ChangeShape<W>, context: Context): Prom
   } finally {
     await world.close().catch(() => undefined);
   }
+}
+
+/** No step, and no unfinished run whose end is still to be written. */
+function nothingToRun(shown: Change, topology: Topology, context: Context): boolean {
+  if (shown.plan.steps.length > 0 || shown.remains !== null) return false;
+  return unfinishedRun(readRuns(stateDirectory(topology.cluster, context.io.env)), (record) => isSameChange(record, shown, topology)) === null;
 }
 
 /** The world of these places, for one run. */
