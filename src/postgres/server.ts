@@ -111,6 +111,7 @@ export interface Inventory {
   readonly otherManagers: readonly string[];
   /** Pids of client backends in a transaction for over 10 seconds. */
   readonly longTransactions: number;
+  /** Commits that have waited for a synchronous standby for over 5 seconds; shorter waits are everyday life. */
   readonly waitingForSync: number;
 }
 

@@ -15,7 +15,8 @@ SELECT json_build_object(
   'backups', (SELECT count(*) FROM pg_catalog.pg_stat_progress_basebackup),
   'long', (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
       AND xact_start < clock_timestamp() - interval '10 seconds'),
-  'waiting', (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE wait_event = 'SyncRep'),
+  'waiting', (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE wait_event = 'SyncRep'
+      AND query_start < clock_timestamp() - interval '5 seconds'),
   'databases', (SELECT coalesce(json_agg(datname ORDER BY datname), '[]'::json) FROM pg_catalog.pg_database
       WHERE datallowconn AND NOT datistemplate),
   'preload', current_setting('shared_preload_libraries'),

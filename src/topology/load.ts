@@ -45,7 +45,7 @@ function contradicts(path: string, what: string, inFile: string | undefined, typ
 
 /** Parses and validates the text of a cluster file. Loads the YAML parser and the validator, which is why the answer is cached. */
 export async function parseClusterText(text: string, path: string): Promise<ClusterFile> {
-  const [{ parseDocument, LineCounter, isMap, isScalar }, { checkClusterFile, KNOWN_KEYS }] = await Promise.all([import('yaml'), import('./schema.ts')]);
+  const [{ parseDocument, LineCounter, isMap, isScalar }, { checkClusterFile, KNOWN_KEYS }] = await Promise.all([import('./yaml.ts'), import('./schema.ts')]);
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   if (document.errors.length > 0) {

@@ -24,7 +24,7 @@ export async function saveTopology(topology: Topology, edits: readonly TopologyE
 
 /** The text of the cluster file after the edits. Throws when what comes out would not be a right cluster file. */
 export async function editClusterText(before: string | null, path: string, topology: Topology, edits: readonly TopologyEdit[]): Promise<string> {
-  const { parseDocument } = await import('yaml');
+  const { parseDocument } = await import('./yaml.ts');
   const content = before === null ? {} : await parseClusterText(before, path);
   const isNew = before === null || before.trim() === '';
   const document: Document = parseDocument(isNew ? '{}' : before);
