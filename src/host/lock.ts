@@ -112,7 +112,10 @@ function parseHolder(text: string): LockHolder | null {
   try {
     const value: unknown = JSON.parse(text);
     if (typeof value !== 'object' || value === null) return null;
-    const field = (name: string): string => String((value as Readonly<Record<string, unknown>>)[name] ?? '?');
+    const field = (name: string): string => {
+      const found = (value as Readonly<Record<string, unknown>>)[name];
+      return typeof found === 'string' || typeof found === 'number' ? String(found) : '?';
+    };
     return {
       pid: Number(field('pid')),
       user: field('user'),

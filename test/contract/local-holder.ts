@@ -16,7 +16,7 @@ switch (what) {
     break;
   case 'lock':
     await host.lock(word, { pid: process.pid, user: 'tester', machine: 'here', command: 'pgrepl promote', run: 'r', since: '2025-01-01T00:00:00Z' });
-    console.log('held');
+    process.stdout.write('held\n');
     setInterval(() => undefined, 1_000);
     break;
   case 'write':
