@@ -16,7 +16,8 @@ export const includeConf: Kind<IncludeConf, null> = {
 
   preview: async (step, world) => {
     const { text, path } = await fileAt(step, world);
-    return showsFile(path, text, text === null || hasInclude(text, step.include) ? (text ?? '') : addInclude(text, step.include));
+    // Of a file that is still to be made only our line can be shown.
+    return showsFile(path, text, addInclude(text ?? '', step.include));
   },
 
   look: async (step, world) => {

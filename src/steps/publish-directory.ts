@@ -94,7 +94,12 @@ export interface FinishStaging {
 export const finishStaging: Kind<FinishStaging, null> = {
   title: (step) => `remove ${step.staging.holder}`,
   preview: async (step) => await Promise.resolve(showsCommand(['rm', '-r', step.staging.holder])),
-  look: async (step, world) => ((await world.node(step.node).host.list(step.staging.holder)) === null ? { already: true } : { already: false, before: null }),
+  look: async (step, world) => {
+    const { host } = world.node(step.node);
+    // Before the run there is no staging either; it is over only once the directory has its name.
+    const over = (await host.list(step.staging.holder)) === null && (await isPublished(host, step.staging));
+    return over ? { already: true } : { already: false, before: null };
+  },
   apply: async (step, world) => {
     const { host } = world.node(step.node);
     const marker = await readMarker(host, step.staging.holder);
