@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, type Dirent } from 'node:fs';
 import { join } from 'node:path';
 import { serverAccount } from './server-account.ts';
 
@@ -31,7 +31,7 @@ export function processesUnder(root: string): readonly SeenProcess[] {
 /** Directories that a run makes things in before they are finished. */
 export function stagingUnder(root: string, depth = 4): readonly string[] {
   if (depth === 0) return [];
-  let entries: readonly import('node:fs').Dirent[];
+  let entries: readonly Dirent[];
   try {
     entries = readdirSync(root, { withFileTypes: true });
   } catch {

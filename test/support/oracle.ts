@@ -22,7 +22,7 @@ class PeerSocket extends Socket {
     const account = serverAccount();
     if (account.drop) process.seteuid?.(account.uid);
     try {
-      return (super.connect as (...given: never[]) => this)(...words);
+      return Reflect.apply(super.connect, this, words) as this;
     } finally {
       if (account.drop) process.seteuid?.(0);
     }

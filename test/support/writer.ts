@@ -35,11 +35,11 @@ export async function startWriter(directories: readonly string[], { everyMs = 2,
 
   const loop = (async () => {
     for (let next = 1; !stopping.signal.aborted; next += 1) {
-      while (client === null && !stopping.signal.aborted) {
-        client = await connect(directories, table);
-        if (client === null) await pause(retryMs);
+      client ??= await connect(directories, table);
+      if (client === null) {
+        await pause(retryMs);
+        continue;
       }
-      if (client === null) break;
       try {
         await client.query({ name: 'put', text: `INSERT INTO ${table} VALUES ($1)`, values: [next] });
         acknowledged.push(next);
