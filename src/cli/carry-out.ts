@@ -21,6 +21,7 @@ import { withMachines } from './machines.ts';
 import type { ShownPlan } from './output/plan-text.ts';
 import { jsonLine, planDocument } from './output/json.ts';
 import { reporterFor, type Reporter } from './reporter.ts';
+import { withWholeLines } from './whole-lines.ts';
 
 /** A world that can be closed. */
 export type OpenWorld = World & { close(): Promise<void> };
@@ -127,6 +128,7 @@ async function underLocks<W>({ context, parsed, decide, shown, world, places, ru
     await locks.release();
   }
   if (result.error === null && change.remains !== null) result = { ...result, outcome: 'unfinished', error: change.remains };
+  if (result.error !== null) result = { ...result, error: withWholeLines(result.error, parsed.again) };
   return reporter.result({ run, result, title: change.plan.title, done: change.done, next: change.next });
 }
 

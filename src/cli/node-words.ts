@@ -109,7 +109,7 @@ function shapeFrom(context: Context, known: NodeSpec | null): Partial<NodeSpec> 
 function settingsFrom(pairs: readonly string[]): Readonly<Record<string, string>> {
   return Object.fromEntries(
     pairs.map((pair) => {
-      const [, name, value] = /^([A-Za-z_][A-Za-z0-9_$.]*)\s*=([^\u0000\r\n]*)$/.exec(pair) ?? [];
+      const [, name, value] = /^([A-Za-z_][A-Za-z0-9_$.]*)\s*=(\P{Cc}*)$/u.exec(pair) ?? [];
       if (name === undefined || value === undefined) throw usageError('setting-invalid', `"${printable(pair)}" is not NAME=VALUE on one line`, { hint: 'For example --set shared_buffers=2GB' });
       return [name.toLowerCase(), value.trim()] as const;
     }),
@@ -169,7 +169,7 @@ function portFrom(text: string | undefined, what: string): number | undefined {
 }
 
 function hostFrom(text: string | undefined): string | undefined {
-  if (text === undefined || /^[^\s\u0000-\u001f\u007f,/@]+$/.test(text)) return text;
+  if (text === undefined || /^[^\s\p{Cc},/@]+$/u.test(text)) return text;
   throw usageError('host-invalid', `"${printable(text)}" is not one address or name (--host)`);
 }
 

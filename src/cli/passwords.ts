@@ -37,7 +37,7 @@ function onePassword(bytes: Uint8Array, from: string, option: string): string {
   }
   const password = text.replace(/\r?\n$/, '');
   if (password === '') throw usageError('password-empty', `there is no password in ${from} (${option})`);
-  if (/[\u0000\r\n]/.test(password)) {
+  if (/[\r\n]/.test(password) || password.includes('\0')) {
     throw usageError('password-invalid', `the password from ${from} has a line end or a zero byte inside (${option})`, {
       hint: 'A passfile has one line for each password, so such a password could not be used by a standby. The file may hold the password alone, and one line end after it.',
     });

@@ -5,6 +5,7 @@ import { VERSION } from '../version.ts';
 import type { Command, Context, Globals, OptionSpec, Words } from './command.ts';
 import { DEFINITIONS, type Definition } from './definitions.ts';
 import { exitCodeOf, quoteWords, type Io } from './io.ts';
+import { withWholeLines } from './whole-lines.ts';
 
 const GLOBAL_OPTIONS: readonly OptionSpec[] = [
   { flags: '-f, --file <FILE>', help: 'cluster file (default: $PGREPL_FILE, else ./pgrepl.yaml)' },
@@ -168,6 +169,7 @@ function wordsFrom(options: Readonly<Record<string, unknown>>, args: readonly st
 
 /** commander's own complaint as one of ours: `error: unknown option '-x'`, and a line with what it thinks was meant. */
 function fromCommander(error: CommanderError, command: Command | null): PgreplError {
+  if (error.code === 'commander.help') return usageError('command-missing', 'no command was given', { next: ['pgrepl --help'] });
   const [first = '', ...rest] = error.message.split('\n');
   const meant = /Did you mean (.*)\?/.exec(rest.join(' '))?.[1];
   const next = [command === null ? 'pgrepl --help' : `pgrepl ${command.name} --help`];
@@ -195,18 +197,4 @@ async function report(thrown: unknown, io: Io, argv: readonly string[], definiti
   const [{ terminalFor }, { renderError }] = await Promise.all([import('./output/terminal.ts'), import('./output/error-text.ts')]);
   io.stderr.write(renderError(error, terminalFor(io.stderr, io.env, !options.includes('--no-color'))));
   return exit;
-}
-
-/** A `next` that is only an option (`--restart`) means this very line with it. */
-function withWholeLines(error: PgreplError, line: string): PgreplError {
-  const whole = (next: readonly string[] | undefined): readonly string[] => (next ?? []).map((words) => (words.startsWith('-') ? `${line} ${words}` : words));
-  if (![error.next, ...error.reasons.map((reason) => reason.next ?? [])].flat().some((words) => words.startsWith('-'))) return error;
-  return new PgreplError(error.kind, error.code, error.message, {
-    node: error.node,
-    hint: error.hint,
-    next: whole(error.next),
-    details: error.details,
-    reasons: error.reasons.map((reason) => ({ ...reason, next: whole(reason.next) })),
-    cause: error.cause,
-  });
 }

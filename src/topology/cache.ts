@@ -27,7 +27,7 @@ export function cacheFor(file: string, text: string, env: Readonly<Record<string
         // Another user's word about which servers there are is not taken.
         if ((process.getuid !== undefined && uid !== process.getuid()) || size > 1_000_000) return null;
         const kept = JSON.parse(await readFile(path, 'utf8')) as { readonly key?: unknown; readonly content?: unknown };
-        return kept.key === key && typeof kept.content === 'object' && kept.content !== null ? (kept.content as ClusterFile) : null;
+        return kept.key === key && typeof kept.content === 'object' && kept.content !== null ? kept.content : null;
       } catch {
         return null;
       }

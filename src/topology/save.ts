@@ -35,17 +35,17 @@ export async function editClusterText(before: string | null, path: string, topol
     // Comments alone: they stay on top.
     document.contents = document.createNode({});
   }
-  let changed = false;
+  let changes = 0;
   const set = (keys: readonly string[], value: unknown): void => {
     if (sameValue(document.getIn(keys), value, document)) return;
     document.setIn(keys, typeof value === 'object' ? document.createNode(value, { flow: true }) : value);
-    changed = true;
+    changes += 1;
   };
   const remove = (keys: readonly string[]): void => {
-    if (document.hasIn(keys)) changed = document.deleteIn(keys) || changed;
+    if (document.hasIn(keys) && document.deleteIn(keys)) changes += 1;
   };
   for (const edit of edits) applyEdit(edit, { content, topology, document, set, remove });
-  if (!changed && before !== null) return before;
+  if (changes === 0 && before !== null) return before;
   const rendered = document.toString({ lineWidth: 0 });
   const after = await parseClusterText(rendered, path);
   const kept = keepSpacing(before ?? '', rendered);

@@ -106,7 +106,7 @@ function pageOf(record: RunRecord): ShownPlan {
     steps: record.left.toReversed().map(({ step }) => {
       // The journal was written by this vocabulary; a kind that is gone is refused by `kindOf`.
       const kind = kindOf(registry, step as Step);
-      return { node: step.node, kind: step.kind, title: `take back: ${kind.title(step as never)}`, already: false, undo: 'nothing' as const, commands: [], files: [], sql: [] };
+      return { node: step.node, kind: step.kind, title: `take back: ${kind.title(step)}`, already: false, undo: 'nothing' as const, commands: [], files: [], sql: [] };
     }),
     notices: [],
     question: null,

@@ -150,7 +150,7 @@ describe('a wrong command line', () => {
   test('no command at all', async () => {
     expect(await pgrepl([])).toMatchInlineSnapshot(`
       {
-        "err": "✖ (outputHelp) → pgrepl --help
+        "err": "✖ no command was given → pgrepl --help
         next  pgrepl --help
       ",
         "exit": 2,
