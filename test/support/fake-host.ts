@@ -1,4 +1,4 @@
-import type { Duplex } from 'node:stream';
+import { PassThrough, type Duplex } from 'node:stream';
 import { PgreplError } from '../../src/errors.ts';
 import type { Address, Command, Exit, FileStat, HeldLock, Host, LiveProcess, LockHolder } from '../../src/host/host.ts';
 import { Disk, newDisk, parentOf, type DiskState, type Entry } from './fake-disk.ts';
@@ -64,18 +64,21 @@ export class FakeHost implements Host {
   readonly #disk: Disk;
   readonly #gate: Gate;
   readonly #stub: RunStub | null;
+  readonly #listens: (port: number) => boolean;
 
-  constructor(machine: MachineState, user: string, gate: Gate, stub: RunStub | null = null) {
+  /** `listens`: whether something takes connections at this port of the machine. */
+  constructor(machine: MachineState, user: string, gate: Gate, stub: RunStub | null = null, listens: (port: number) => boolean = () => false) {
     this.label = machine.name;
     this.user = user;
     this.#machine = machine;
     this.#disk = new Disk(machine.disk);
     this.#gate = gate;
     this.#stub = stub;
+    this.#listens = listens;
   }
 
   as(user: string): Host {
-    return new FakeHost(this.#machine, user, this.#gate, this.#stub);
+    return new FakeHost(this.#machine, user, this.#gate, this.#stub, this.#listens);
   }
 
   async run(command: Command): Promise<Exit> {
@@ -85,9 +88,12 @@ export class FakeHost implements Host {
     return command.effect === 'reads' ? await this.#read(run) : await this.#change(`run ${command.argv.join(' ')}`, run);
   }
 
+  /** Tells only whether anybody listens: nothing is ever said over the stream. */
   async connect(address: Address): Promise<Duplex> {
     return await this.#read((): Duplex => {
-      throw new Error(`the fake machine ${this.label} has no byte streams (${JSON.stringify(address)})`);
+      if ('socket' in address) throw new Error(`the fake machine ${this.label} has no Unix sockets (${address.socket})`);
+      if (!this.#listens(address.port)) throw new PgreplError('unreachable', 'connect-failed', `${address.host}:${address.port} does not listen`, { details: ['ECONNREFUSED'] });
+      return new PassThrough();
     });
   }
 

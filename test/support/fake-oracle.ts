@@ -113,3 +113,15 @@ class Names {
   }
 }
 
+
+/** What is different in two pictures, a line each. */
+export function differences(before: Snapshot, after: Snapshot): readonly string[] {
+  const flat = (snapshot: Snapshot): ReadonlyMap<string, string> =>
+    new Map([
+      ...Object.entries(snapshot.files),
+      ...Object.entries(snapshot.servers).map(([place, server]) => [`server ${place}`, JSON.stringify(server)] as const),
+      ...snapshot.processes.map((process) => [`process ${process}`, 'runs'] as const),
+    ]);
+  const [a, b] = [flat(before), flat(after)];
+  return [...new Set([...a.keys(), ...b.keys()])].flatMap((key) => (a.get(key) === b.get(key) ? [] : [`${key}: ${a.get(key) ?? 'missing'} → ${b.get(key) ?? 'missing'}`]));
+}

@@ -215,7 +215,7 @@ export class FakeWorld implements World {
   readonly givenPassword: Secret | null;
   readonly #gate: Gate;
   readonly #options: FakeWorldOptions;
-  readonly #nodes = new Map<string, FakeNodeWorld>();
+  readonly #nodes = new Map<string, NodeWorld>();
 
   constructor(fleet: FakeFleet, options: FakeWorldOptions = {}, gate: Gate = new Gate((what) => { fleet.look(what); })) {
     this.fleet = fleet;
@@ -255,7 +255,7 @@ export class FakeWorld implements World {
   node(name: string): NodeWorld {
     const known = this.#nodes.get(name);
     if (known !== undefined) return known;
-    const node = new FakeNodeWorld(this.fleet, name, this.#gate, this.#options.leavesOrphans ?? false);
+    const node = nodeWorld(this.fleet, name, this.#gate, this.#options.leavesOrphans ?? false);
     this.#nodes.set(name, node);
     return node;
   }
@@ -282,59 +282,48 @@ export class FakeWorld implements World {
   }
 }
 
-class FakeNodeWorld implements NodeWorld {
-  readonly place: NodePlace;
-  readonly host: FakeHost;
-  readonly #fleet: FakeFleet;
-  readonly #gate: Gate;
-  readonly #node: FakeNode;
-  readonly #programs: FakePrograms;
-  #server: FakeServer | null = null;
+/** Closures and not methods, because steps take the calls out of the object: `const { host, programs } = world.node(…)`. */
+function nodeWorld(fleet: FakeFleet, name: string, gate: Gate, leavesOrphans: boolean): NodeWorld {
+  const { place, machine: machineName, versionNumber } = fleet.node(name);
+  const machine = machineNamed(fleet.state, machineName);
+  const listens = (port: number): boolean => [...fleet.state.servers.values()].some((server) => server.machine === machineName && settingOf(server, 'port') === String(port));
+  const host = new FakeHost(machine, place.osUser, gate, null, listens);
+  const programs = new FakePrograms({ fleet: fleet.state, gate, node: name, machine: machineName, user: place.osUser, versionNumber, leavesOrphans });
+  let session: FakeServer | null = null;
 
-  constructor(fleet: FakeFleet, name: string, gate: Gate, leavesOrphans: boolean) {
-    const node = fleet.node(name);
-    this.place = node.place;
-    this.host = new FakeHost(machineNamed(fleet.state, node.machine), node.place.osUser, gate);
-    this.#fleet = fleet;
-    this.#gate = gate;
-    this.#node = node;
-    this.#programs = new FakePrograms({ fleet: fleet.state, gate, node: name, machine: node.machine, user: node.place.osUser, versionNumber: node.versionNumber, leavesOrphans });
-  }
+  const openSession = (): FakeServer => {
+    const fail = (code: string, message: string): PgreplError => new PgreplError('unreachable', code, message, { node: name });
+    if (machine.isolated) throw fail('host-unreachable', `${host.label} cannot be reached`);
+    const server = fleet.running(name);
+    if (server === null) throw fail('server-down', `no server runs in ${place.pgdata}`);
+    if (server.stopping !== null) throw fail('server-stopping', 'the server is shutting down');
+    if (fleet.postgres.files(server).catalog().roles[place.adminUser]?.superuser !== true) {
+      throw new PgreplError('refused', 'login-refused', `role "${place.adminUser}" is no superuser`, { node: name });
+    }
+    return new FakeServer({ fleet: fleet.state, gate, node: name, server });
+  };
 
-  async programs(): Promise<Programs> {
-    return await this.#gate.read(() => this.#programs);
-  }
-
-  async server(): Promise<Server> {
-    return await this.#gate.read(() => {
-      if (this.#server !== null && !this.#server.broken) return this.#server;
-      const name = this.place.name;
-      const fail = (code: string, message: string): PgreplError => new PgreplError('unreachable', code, message, { node: name });
-      if (machineNamed(this.#fleet.state, this.#node.machine).isolated) throw fail('host-unreachable', `${this.host.label} cannot be reached`);
-      const server = this.#fleet.running(name);
-      if (server === null) throw fail('server-down', `no server runs in ${this.place.pgdata}`);
-      if (server.stopping !== null) throw fail('server-stopping', 'the server is shutting down');
-      if (this.#fleet.postgres.files(server).catalog().roles[this.place.adminUser]?.superuser !== true) {
-        throw new PgreplError('refused', 'login-refused', `role "${this.place.adminUser}" is no superuser`, { node: name });
-      }
-      this.#server = new FakeServer({ fleet: this.#fleet.state, gate: this.#gate, node: name, server });
-      return this.#server;
-    });
-  }
-
-  async forget(): Promise<void> {
-    const server = this.#server;
-    this.#server = null;
-    await server?.close();
-  }
-
-  async provePassword(user: string, password: Secret): Promise<string> {
-    return await this.#gate.read(() => {
-      const admission = this.#fleet.postgres.admit({ from: this.#node.machine, host: this.place.host, port: this.place.port, user, password });
-      if ('trouble' in admission) throw new PgreplError('refused', 'login-refused', admission.trouble, { node: this.place.name });
-      return admission.server.systemIdentifier;
-    });
-  }
+  return {
+    place,
+    host,
+    programs: async () => await gate.read((): Programs => programs),
+    server: async () =>
+      await gate.read((): Server => {
+        if (session === null || session.broken) session = openSession();
+        return session;
+      }),
+    forget: async () => {
+      const old = session;
+      session = null;
+      await old?.close();
+    },
+    provePassword: async (user, password) =>
+      await gate.read(() => {
+        const admission = fleet.postgres.admit({ from: machineName, host: place.host, port: place.port, user, password });
+        if ('trouble' in admission) throw new PgreplError('refused', 'login-refused', admission.trouble, { node: name });
+        return admission.server.systemIdentifier;
+      }),
+  };
 }
 
 /** The value in force in a running node. */
