@@ -82,9 +82,13 @@ async function explain({ place, host }: LiveLogin, thrown: unknown): Promise<unk
   // The status was read before the login; between the two the server may have begun to stop.
   if (thrown.details[0] === '57P03') return notAccepting((await readPidFile(host, place))?.status, thrown.details[1] ?? thrown.message, place.name);
   if (thrown.code !== 'connect-failed') return thrown;
-  const processes = await host.processesIn(await host.realPath(place.pgdata));
-  if (processes.length === 0) return down(place, 'its postmaster.pid is left over, and no process has its directory');
-  const status = (await readPidFile(host, place))?.status;
+  const [processes, pidFile] = await Promise.all([host.processesIn(await host.realPath(place.pgdata)), readPidFile(host, place)]);
+  // Children that outlived their postmaster (a backend, a restore_command) let nobody in.
+  if (!processes.some(({ pid }) => pid === pidFile?.pid)) {
+    const others = processes.length === 0 ? '' : `; processes of it are left: ${processes.map(({ pid }) => pid).join(', ')}`;
+    return down(place, `its postmaster.pid is left over, and no postmaster has its directory${others}`);
+  }
+  const status = pidFile?.status;
   if (status === 'starting' || status === 'stopping') return notAccepting(status, thrown.message, place.name);
   return new PgreplError('unreachable', 'server-silent', 'the server runs and cannot be reached', { node: place.name, details: [...thrown.details, thrown.message], cause: thrown });
 }

@@ -36,7 +36,7 @@ export interface Throwaway {
   close(): Promise<void>;
 }
 
-export async function throwaway(nodes: readonly string[]): Promise<Throwaway> {
+export async function throwaway(nodes: readonly string[], binDir: string): Promise<Throwaway> {
   const host = await openHost('local', OWNER);
   // Short: the name of a Unix socket has at most 107 bytes.
   const root = await mkdtemp('/tmp/pgr-');
@@ -59,7 +59,6 @@ export async function throwaway(nodes: readonly string[]): Promise<Throwaway> {
     }),
   );
   const worldOf = (options: Partial<WorldOptions>): ReturnType<typeof createWorld> => {
-    const binDir = process.env['PGREPL_TEST_BIN_DIR'];
     const world = createWorld({
       places,
       binDirs: Object.fromEntries(nodes.map((name) => [name, binDir])),
