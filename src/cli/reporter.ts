@@ -72,7 +72,7 @@ function textReporter({ io, globals }: Context): Reporter {
         if (globals.verbose && run !== null) err.line(`  run   ${run}`);
         return exitCodeOf(result.error, io);
       }
-      out.line(`${out.paint.green('✔')} ${cleanLine(done)}${result.outcome === 'unchanged' ? ' (nothing had to be done)' : ''}`);
+      out.line(`${out.paint.green('✔')} ${cleanLine(done)}${result.outcome === 'unchanged' ? ': nothing to do' : ''}`);
       if (!globals.quiet) for (const command of next) out.line(`  ${out.paint.bold('next')}  ${out.paint.cyan(cleanLine(command))}`);
       return 0;
     },
