@@ -1,5 +1,7 @@
 import { PgreplError, refuseOn, type Reason } from '../errors.ts';
-import { features } from '../postgres/features.ts';
+import { features, isSupported } from '../postgres/features.ts';
+import type { Programs } from '../postgres/tools.ts';
+import { renderVersionNumber } from '../postgres/version.ts';
 import { ownedConfEdited } from '../postgres/conf-file.ts';
 import type { Step } from '../steps/index.ts';
 import type { NodePlace, World } from '../steps/world.ts';
@@ -52,6 +54,7 @@ async function planNew(world: World, view: ClusterView, node: NodeView, want: In
   const reasons: Reason[] = [
     ...running.map((other) => ({ code: 'primary-exists', node: other.spec.name, message: `${other.spec.name} is the primary of cluster "${view.topology.cluster}" already`, next: [`pgrepl add-standby ${node.spec.name}`], hint: 'A second primary is a cluster of its own: give it its own cluster file.' })),
     ...(await portInUse(world, place)),
+    ...supported(await world.node(place.name).programs()),
   ];
   refuseOn(`init primary ${place.name}`, reasons);
   const staging = node.facts.staging === null ? await stagingFor(world.node(place.name).host, place.pgdata) : { holder: node.facts.staging.holder, pgdata: place.pgdata };
@@ -107,6 +110,7 @@ async function planAdoption(world: World, view: ClusterView, node: NodeView, wan
   const rules = hbaRules(place, ranges, map);
   const role = server === null ? { reasons: [], notices: [] } : await judgeRole(world, place);
   refuseOn(title, [
+    ...supported(programs),
     ...managedByOthers(node),
     ...overridden(place.name, settings, config, input.effective),
     ...hbaTrouble(place, config, ranges, rules, want.overReject, features(programs.versionNumber).hbaJoinsLines),
@@ -135,6 +139,11 @@ async function planAdoption(world: World, view: ClusterView, node: NodeView, wan
     notices: [...(uncapped === null ? [] : [uncapped]), ...role.notices],
     remains: waiting.length > 0 && !want.restart ? restartNeeded(place, waiting) : null,
   };
+}
+
+function supported(programs: Programs): readonly Reason[] {
+  if (isSupported(programs.versionNumber)) return [];
+  return [{ code: 'version-unsupported', message: `the programs in ${programs.binDir} are PostgreSQL ${renderVersionNumber(programs.versionNumber)}, which is not supported`, next: ['--bin-dir DIR'] }];
 }
 
 async function wouldNotStart(world: World, place: NodePlace, configFile: string | null): Promise<readonly Reason[]> {
