@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { describe } from 'vitest';
 
 /** One major that is at hand on this machine. */
 export interface Installation {
@@ -22,13 +21,6 @@ export function newest(): Installation {
   const last = installations().at(-1);
   if (last === undefined) throw new Error('PGREPL_MAJORS leaves no major');
   return last;
-}
-
-/** The same stories on every major at hand. */
-export function eachMajor(stories: (installation: Installation) => void): void {
-  describe.each(installations().map((one) => ({ ...one })))('PostgreSQL $major', (installation) => {
-    stories(installation);
-  });
 }
 
 /** What a program of this installation needs besides its path: relocated installations load their own libraries. */

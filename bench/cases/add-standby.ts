@@ -1,0 +1,1 @@
+import type { Case } from '../measure.ts'; export const addStandby: Case = { name: 'add-standby', run: async () => [] };

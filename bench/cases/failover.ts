@@ -1,0 +1,1 @@
+import type { Case } from '../measure.ts'; export const failover: Case = { name: 'failover', run: async () => [] };
