@@ -6,7 +6,7 @@ import { newRunId, openJournal, readRuns, stateDirectory } from '../plan/journal
 import { lockAll, holderOf, type HeldLocks } from '../plan/lock.ts';
 import type { RunResult } from '../plan/outcome.ts';
 import { kindOf, samePlan } from '../plan/plan.ts';
-import { unfinishedRun, type RunHeader, type RunRecord } from '../plan/record.ts';
+import { isUnfinished, unfinishedRun, type RunHeader, type RunRecord } from '../plan/record.ts';
 import { runPlan } from '../plan/run.ts';
 import type { Json } from '../plan/step.ts';
 import { registry, type Step } from '../steps/index.ts';
@@ -103,7 +103,9 @@ async function underLocks<W>({ context, parsed, decide, shown, world, places, ru
     change = await decide(world, parsed.topology, parsed.want);
     refuseChanged(shown, change);
     const directory = stateDirectory(parsed.topology.cluster, context.io.env);
-    const prior = unfinishedRun(readRuns(directory), (record) => isSameChange(record, change, parsed.topology));
+    const records = readRuns(directory);
+    refuseOn(change.plan.title, pendingElsewhere(records, change, parsed.topology));
+    const prior = unfinishedRun(records, (record) => isSameChange(record, change, parsed.topology));
     const journal = openJournal(directory, headerOf(context, parsed, change, places, run, prior));
     context.io.onHardStop(() => hardStop(parsed.again, run));
     try {
@@ -152,6 +154,22 @@ function refuseChanged(shown: Change, now: Change): void {
   const differences = samePlan(shown.plan, now.plan);
   const reasons: readonly Reason[] = differences.map((difference) => ({ code: 'plan-changed', message: difference }));
   refuseOn(`${now.plan.title}: the world is no longer as it was when the plan was shown, and this`, reasons);
+}
+
+/**
+ * A promote request that was sent to another node and not seen to its end stays in force (hazard H05): a second node is not promoted
+ * while the first may still become the primary. One that is stopped has lost the request with its process.
+ */
+function pendingElsewhere(records: readonly RunRecord[], change: Change, topology: Topology): readonly Reason[] {
+  if (!change.plan.steps.some((step) => step.kind === 'promote-server' || step.kind === 'hand-over')) return [];
+  return records
+    .filter((record) => isUnfinished(record) && record.noReturn !== null && record.header.clusterFile === topology.file && record.header.title !== change.plan.title)
+    .flatMap((record) => {
+      const node = record.left.find(({ step }) => step.kind === 'promote-server' || step.kind === 'hand-over')?.step.node;
+      const seen = node === undefined ? undefined : (change.plan.basis[node] as { readonly state?: Json; readonly inRecovery?: Json } | undefined);
+      if (node === undefined || seen === undefined || seen.state === 'down' || seen.inRecovery === false) return [];
+      return [{ code: 'promote-pending', node, message: `run ${record.run} sent a promote request to ${node}, and it may still take effect`, hint: 'Two primaries would be the end of it.', next: [`pgrepl promote ${node}`] }];
+    });
 }
 
 function isSameChange(record: RunRecord, change: Change, topology: Topology): boolean {

@@ -10,7 +10,7 @@ import type { Change } from './change.ts';
 import { basisOf, observeCluster, primariesOf, splitBrain, viewOf, type ClusterView, type NodeView } from './cluster.ts';
 import { outsideConfig, valuesOf } from './config.ts';
 import { openForStandbys, passfileSteps } from './open-for-standbys.ts';
-import { preflightAddStandby } from './preflight-add-standby.ts';
+import { linksNotCopied, preflightAddStandby } from './preflight-add-standby.ts';
 import { stagingFor } from './staging-place.ts';
 import type { AddStandby } from './wants.ts';
 
@@ -34,8 +34,8 @@ export async function decideAddStandby(world: World, topology: Topology, want: A
   const view = await observeCluster(world, topology, [want.node, ...others]);
   const facts = await factsFor(world, view, want);
   const spec = specOf(want, facts);
-  const change = (steps: readonly Step[]): Change => ({
-    plan: { title, command: `pgrepl add-standby ${name}`, basis: basisOf(view), steps, notices: steps.length === 0 ? [] : noticesOf(want, facts) },
+  const change = (steps: readonly Step[], notices: readonly string[] = []): Change => ({
+    plan: { title, command: `pgrepl add-standby ${name}`, basis: basisOf(view), steps, notices },
     edits: [{ edit: 'set-cluster', cluster: topology.cluster, replicationUser: topology.replicationUser }, { edit: 'put-node', node: spec }] satisfies TopologyEdit[],
     done: `${name} streams from ${facts.upstream.spec.name}, proved by a fresh record ${want.node.delay === undefined ? 'replayed' : 'received'} on it`,
     next: ['pgrepl status', `pgrepl switchover ${name}`],
@@ -48,7 +48,7 @@ export async function decideAddStandby(world: World, topology: Topology, want: A
   const { place } = facts.standby.facts;
   if (made === 'running') return change([proofOf(facts, want.node)]);
   if (made === 'stopped') return change([{ kind: 'start-server', node: name, directory: place.pgdata, configFile: null, as: 'standby' }, proofOf(facts, want.node)]);
-  return change(await planCopy(world, want, facts));
+  return change(await planCopy(world, want, facts), [...noticesOf(want, facts), ...(await linksNotCopied(world, facts, want.node.waldir))]);
 }
 
 async function factsFor(world: World, view: ClusterView, want: AddStandby): Promise<AddStandbyFacts> {

@@ -50,3 +50,10 @@ export function betterThan(chosen: Candidate, candidates: readonly Candidate[]):
       : `${best.node.spec.name} is on timeline ${best.timeline}, ${chosen.node.spec.name} on the older ${chosen.timeline}`;
   return [{ code: 'better-candidate', node: chosen.node.spec.name, message, hint: 'What it has more would be lost, and it could not follow.', next: [`pgrepl promote ${best.node.spec.name}`] }];
 }
+
+/** Nodes of the file that take no part because nobody can see them: named, so that nobody believes that they follow (hazards H04, I20). Pure. */
+export function describeUnseen(view: ClusterView, primary: NodeView | null, candidate: NodeView): readonly string[] {
+  return view.nodes
+    .filter((node) => node !== primary && node !== candidate && node.facts.server === null)
+    .map((node) => `${node.spec.name} is left out (${node.facts.trouble ?? node.facts.state}); when it is back: pgrepl promote ${candidate.spec.name}`);
+}

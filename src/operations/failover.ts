@@ -5,7 +5,7 @@ import type { Step } from '../steps/index.ts';
 import type { World } from '../steps/world.ts';
 import type { TopologyEdit } from '../topology/topology.ts';
 import { allowedRanges } from './access.ts';
-import { betterThan, candidatesOf, describeCandidates, type Candidate } from './candidates.ts';
+import { betterThan, candidatesOf, describeCandidates, describeUnseen, type Candidate } from './candidates.ts';
 import type { Change } from './change.ts';
 import { basisOf, type ClusterView, type NodeView } from './cluster.ts';
 import { openForStandbys, passfileSteps } from './open-for-standbys.ts';
@@ -44,22 +44,24 @@ export async function decideFailover(world: World, view: ClusterView, stopped: N
   const fences: TopologyEdit[] = stopped === null ? unseen.map((node) => ({ edit: 'set-fence', name: node.spec.name, fenced: want.fenced })) : [];
   return {
     plan: {
-      title: `promote ${name} (failover)`,
+      title: `promote ${name}`,
       command: `pgrepl promote ${name}`,
       basis: basisOf(view),
       steps: stepsOf(view, stopped, chosen, after),
       notices: [
+        `failover: ${stopped?.spec.name ?? 'the old primary'} is not asked, and does not come back by itself`,
         ...(stopped === null ? [`stated by the operator: ${want.fenced ?? ''}`] : [`if ${stopped.spec.name} can simply be started again, that loses nothing: pgrepl init-primary ${stopped.spec.name} --start`]),
         old.says,
         ...describeCandidates(candidates, old.end),
         ...siblings.filter((node) => !after.includes(node)).map((node) => `${node.spec.name} is ahead of ${name} and cannot follow it; it needs rejoin`),
+        ...(stopped === null ? [] : describeUnseen(view, stopped, chosen.node)),
         ...(stopped === null ? fencingSteps(unseen) : [`${stopped.spec.name} is left unable to start (mode 0701), its WAL untouched`]),
       ],
     },
     edits: [...editsAfter(view, chosen.node), ...fences],
     done: `${name} is the primary${after.length === 0 ? '' : `; ${after.map((node) => node.spec.name).join(', ')} stream${after.length === 1 ? 's' : ''} from it, proved`}`,
     next: ['pgrepl status'],
-    question: `Promote ${name}? ${stopped?.spec.name ?? unseen.map((node) => node.spec.name).join(', ')} will not come back by itself.`,
+    question: `Promote ${name}, and leave ${stopped?.spec.name ?? unseen.map((node) => node.spec.name).join(', ')} behind?`,
     remains: null,
   };
 }

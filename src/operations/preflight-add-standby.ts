@@ -23,6 +23,7 @@ export async function preflightAddStandby(world: World, want: AddStandby, facts:
   if (made !== 'no') return wrongUpstream(want, facts);
   return [
     ...upstreamReasons(want, facts),
+    ...(await oldRecoveryFile(world, facts)),
     ...(await targetReasons(world, want, facts)),
     ...(await tablespaceReasons(world, want, facts)),
     ...accessReasons(want, facts),
@@ -65,6 +66,26 @@ function upstreamReasons(want: AddStandby, facts: AddStandbyFacts): readonly Rea
   }
   if (want.compress !== 'auto' && want.compress !== 'none' && !features(server.versionNumber).basebackupServerCompression) refuse('compress', `PostgreSQL ${server.version} cannot compress a copy on the server`, 'That came with 15.', ['--compress none']);
   return reasons;
+}
+
+/** A copy with recovery.conf does not start since 12 (hazard A12); whoever put it there may want to know. */
+async function oldRecoveryFile(world: World, facts: AddStandbyFacts): Promise<readonly Reason[]> {
+  const { host, place } = world.node(facts.upstream.spec.name);
+  if ((await host.stat(`${place.pgdata}/recovery.conf`)) === null) return [];
+  return [{ code: 'recovery-conf', node: place.name, message: `${place.pgdata} has a recovery.conf, and no server starts with one since PostgreSQL 12`, hint: 'Move it away first; the copy would carry it along.' }];
+}
+
+/** Links in the upstream's directory that a base backup skips, or follows to another place (hazards D21, D34). Reads only. */
+export async function linksNotCopied(world: World, facts: AddStandbyFacts, waldir: string | undefined): Promise<readonly string[]> {
+  const { host, place } = world.node(facts.upstream.spec.name);
+  const names = (await host.list(place.pgdata)) ?? [];
+  const stats = await Promise.all(names.map(async (name) => ({ name, stat: await host.stat(`${place.pgdata}/${name}`) })));
+  return stats
+    .filter(({ stat }) => stat?.kind === 'symlink')
+    .flatMap(({ name }) => {
+      if (name !== 'pg_wal') return [`${place.pgdata}/${name} of ${place.name} is a link, which a base backup does not copy`];
+      return waldir === undefined ? [`pg_wal of ${place.name} is on another volume; that of the copy is in its data directory (--waldir DIR)`] : [];
+    });
 }
 
 async function targetReasons(world: World, want: AddStandby, facts: AddStandbyFacts): Promise<readonly Reason[]> {

@@ -1,7 +1,7 @@
 import { refuseOn, type Reason } from '../errors.ts';
 import type { Step } from '../steps/index.ts';
 import { allowedRanges } from './access.ts';
-import { candidatesOf, describeCandidates } from './candidates.ts';
+import { candidatesOf, describeCandidates, describeUnseen } from './candidates.ts';
 import type { Change } from './change.ts';
 import { basisOf, type ClusterView, type NodeView } from './cluster.ts';
 import { outsideConfig } from './config.ts';
@@ -24,15 +24,18 @@ export function decideSwitchover(view: ClusterView, primary: NodeView, want: Pro
   const fragile = whatBreaks(primary);
   return {
     plan: {
-      title: `switchover ${primary.spec.name} → ${name}`,
+      // The same words whichever way a node becomes the primary: by them an unfinished run is found again.
+      title: `promote ${name}`,
       command: `pgrepl ${want.mode === 'planned' ? 'switchover' : 'promote'} ${name}`,
       basis: basisOf(view),
       steps: stepsOf(view, primary, candidate, siblings, want.budgetMs),
       notices: [
         ...(interrupted ? [`${primary.spec.name} was shut down by an interrupted switchover; it goes on from there`] : []),
         ...describeCandidates(candidatesOf(view, null), null),
+        `planned switchover: ${primary.spec.name} comes back as a standby of ${name}`,
         'nothing acknowledged is lost: the promote is sent only after the last record of the old primary has been replayed',
         `writes pause for a moment, at most ${want.budgetMs / 1000} s: then ${primary.spec.name} takes writes again`,
+        ...describeUnseen(view, primary, candidate),
         ...fragile,
       ],
     },

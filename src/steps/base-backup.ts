@@ -1,8 +1,10 @@
 import { PgreplError } from '../errors.ts';
 import type { BaseBackupOptions } from '../postgres/tools.ts';
+import { renderBytes } from '../postgres/units.ts';
 import { slotOf } from './create-slot.ts';
 import { showsCommand, type Kind } from './kind.ts';
 import { hasFlag, isPublished, readMarker, setFlag, stagedData, type Staging } from './staging.ts';
+import type { World } from './world.ts';
 
 /** Copies the upstream into the staging directory, which no server can be started from. */
 export interface BaseBackup {
@@ -39,7 +41,9 @@ export const baseBackup: Kind<BaseBackup, null> = {
       for (const name of (await host.list(outside)) ?? []) await host.removeTree(`${outside}/${name}`);
     }
     await host.makeDirectory(directory, 0o701);
-    await tools.baseBackup({ ...step.options, directory }, (progress) => tell.progress(progress), world.signal);
+    await whileUpstreamHasRoom(step, world, async (signal) => {
+      await tools.baseBackup({ ...step.options, directory }, (progress) => tell.progress(progress), signal);
+    });
 
     const control = await tools.controlData(directory);
     if (control?.systemIdentifier !== step.systemIdentifier) {
@@ -63,3 +67,44 @@ export const baseBackup: Kind<BaseBackup, null> = {
     if (!(await isPublished(host, step.staging))) await (await programs()).stopLeftovers(stagedData(step.staging));
   },
 };
+
+/** The slot keeps WAL on the upstream for as long as the copy runs: a full disk there would stop the server that everybody uses. */
+const FLOOR = 1 / 20;
+/** What other work may take meanwhile without being the copy's fault. */
+const SLACK_BYTES = 64 * 1024 * 1024;
+const WATCH_EVERY_MS = 1_000;
+
+/** Runs `copy`, and stops it when the disk that holds the upstream's WAL runs low meanwhile (hazard D16). Throws `upstream-disk-low`. */
+async function whileUpstreamHasRoom(step: BaseBackup, world: World, copy: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  const { host, place } = world.node(step.upstream);
+  const wal = `${place.pgdata}/pg_wal`;
+  const start = await host.space(wal);
+  const stop = new AbortController();
+  let low: PgreplError | null = null;
+  const watch = world
+    .withSignal(AbortSignal.any([stop.signal, world.signal]))
+    .waitFor(
+      'the copy to end',
+      async () => {
+        const { freeBytes, totalBytes } = await host.space(wal);
+        if (freeBytes >= totalBytes * FLOOR || freeBytes >= start.freeBytes - SLACK_BYTES) return null;
+        low = new PgreplError('undone', 'upstream-disk-low', `the disk that holds the WAL of ${step.upstream} has only ${renderBytes(freeBytes)} free; the copy was stopped`, {
+          node: step.upstream,
+          hint: 'Its slot kept WAL there. Make room, or let the copy be faster.',
+        });
+        stop.abort();
+        return true;
+      },
+      { deadlineMs: Number.POSITIVE_INFINITY, everyMs: WATCH_EVERY_MS, firstMs: WATCH_EVERY_MS },
+    )
+    // Ends with the copy, by the same signal; a look that fails is no reason to stop it.
+    .catch(() => null);
+  try {
+    await copy(AbortSignal.any([stop.signal, world.signal]));
+  } catch (error) {
+    throw low ?? error;
+  } finally {
+    stop.abort();
+    await watch;
+  }
+}
