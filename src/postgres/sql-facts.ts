@@ -42,6 +42,7 @@ SELECT json_build_object(
   'wal_file', CASE WHEN NOT r.recovery THEN pg_walfile_name(pg_current_wal_lsn()) END,
   'checkpoint_timeline', (SELECT timeline_id FROM pg_control_checkpoint()),
   'recovery_timeline', (SELECT min_recovery_end_timeline FROM pg_control_recovery()),
+  'segment_timeline', CASE WHEN r.recovery AND has_function_privilege('pg_ls_waldir()', 'execute') THEN ${SEGMENT_TIMELINE} END,
   'current', CASE WHEN NOT r.recovery THEN pg_current_wal_flush_lsn()::text END,
   'received', pg_last_wal_receive_lsn()::text,
   'replayed', pg_last_wal_replay_lsn()::text,
@@ -64,6 +65,18 @@ SELECT json_build_object(
 )::text AS facts
 FROM pg_control_system() AS s, (SELECT pg_is_in_recovery() AS recovery) AS r`;
 }
+
+/**
+ * The newest timeline that a standby has WAL of at its position, by the names of its segment files: the control file tells only the one of its
+ * last restartpoint, and a receiver that is gone tells none. Of two standbys of a dead primary that would rank the wrong one first.
+ */
+const SEGMENT_TIMELINE = `(SELECT max(('x' || substr(f.name, 1, 8))::bit(32)::bigint)
+    FROM pg_ls_waldir() AS f,
+      (SELECT floor((pg_wal_lsn_diff(greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()), '0/0') - 1)
+          / pg_size_bytes(current_setting('wal_segment_size')))::bigint AS number,
+        4294967296 / pg_size_bytes(current_setting('wal_segment_size')) AS per_id) AS at
+    WHERE f.name ~ '^[0-9A-F]{24}$'
+      AND substr(f.name, 9) = upper(lpad(to_hex(at.number / at.per_id), 8, '0') || lpad(to_hex(at.number % at.per_id), 8, '0')))`;
 
 /** The positions alone; asked every few milliseconds in a switchover, so it touches shared memory only. */
 export const POSITIONS_QUERY = `
@@ -122,6 +135,7 @@ interface RawFacts {
   readonly recovery: boolean;
   readonly wal_file: string | null;
   readonly checkpoint_timeline: number;
+  readonly segment_timeline: number | null;
   readonly recovery_timeline: number | null;
   readonly current: string | null;
   readonly received: string | null;
@@ -180,7 +194,7 @@ export function parsePositions(row: Row | undefined): Positions {
 /** pg_control alone is one checkpoint behind: a server promoted a moment ago still shows its old timeline there. */
 function timelineOf(raw: RawFacts): number {
   if (raw.wal_file !== null) return timelineOfWalFile(raw.wal_file);
-  return Math.max(raw.receiver?.timeline ?? 0, raw.recovery_timeline ?? 0, raw.checkpoint_timeline);
+  return Math.max(raw.receiver?.timeline ?? 0, raw.recovery_timeline ?? 0, raw.segment_timeline ?? 0, raw.checkpoint_timeline);
 }
 
 function settingOf(name: string, [value, unit, source, file, line, pendingRestart]: RawSetting): Setting {
