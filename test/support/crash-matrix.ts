@@ -42,7 +42,7 @@ export async function rehearseDryRun<W>(situation: Situation<W>): Promise<readon
   const before = fleet.snapshot();
   const world = fleet.world();
   await dryRun(situation, world, desk);
-  return [...(world.changes === 0 ? [] : [`a dry run made changes: ${world.log.join('; ')}`]), ...differences(before, fleet.snapshot()), ...fleet.state.violations];
+  return [...(world.changes === 0 ? [] : [`a dry run made changes: ${world.log.join('; ')}`]), ...differences(before, fleet.snapshot()), ...invariants(fleet)];
 }
 
 /** The power goes at every change; then the same command again must reach the same end, with the journal and without it. */
@@ -77,7 +77,7 @@ export async function powerCutThenUndo<W>(situation: Situation<W>, normal: Undis
       if (error.code !== 'past-no-return' || record.noReturn === null) complaints.push(`${name}: ${describe(error)}`);
       else complaints.push(...(await again(situation, fleet, desk, normal, `${name} was refused, again`)));
     }
-    complaints.push(...fleet.state.violations.map((line) => `${name}: ${line}`), ...fleet.strayStaging().map((line) => `${name}: stray ${line}`));
+    complaints.push(...invariants(fleet).map((line) => `${name}: ${line}`), ...fleet.strayStaging().map((line) => `${name}: stray ${line}`));
   }
   return complaints;
 }
@@ -91,8 +91,10 @@ export async function errorAnywhere<W>(situation: Situation<W>, normal: Undistur
     const world = fleet.world();
     world.failAt(broken.at, broken.when, 'error');
     const { result } = await attempt(situation, world, desk);
+    // The process ends, and its sessions with it.
+    fleet.endSessions();
     fleet.settle();
-    complaints.push(...fleet.state.violations.map((line) => `${name}: ${line}`));
+    complaints.push(...invariants(fleet).map((line) => `${name}: ${line}`));
     const passed = lastRun(desk).noReturn !== null;
     if (result.outcome === 'undone' && !passed) {
       complaints.push(...differences(normal.before, fleet.snapshot()).map((line) => `${name}: not as before: ${line}`));
@@ -112,7 +114,7 @@ async function again<W>(situation: Situation<W>, fleet: FakeFleet, desk: Desk, n
     const { result } = await attempt(situation, fleet.world(), desk);
     fleet.settle();
     const complaints = result.error === null ? [] : [`${result.outcome}: ${describe(result.error)}`];
-    return [...complaints, ...differences(normal.after, fleet.snapshot()), ...fleet.state.violations, ...fleet.strayStaging().map((line) => `stray ${line}`)].map((line) => `${name}: ${line}`);
+    return [...complaints, ...differences(normal.after, fleet.snapshot()), ...invariants(fleet), ...fleet.strayStaging().map((line) => `stray ${line}`)].map((line) => `${name}: ${line}`);
   } catch (thrown) {
     return [`${name}: ${describe(thrown)}`];
   }
@@ -127,8 +129,13 @@ async function cutAt<W>(situation: Situation<W>, broken: Break, complaints: stri
   world.revive();
   // Somebody finds out later: servers went on meanwhile.
   fleet.settle();
-  complaints.push(...fleet.state.violations.map((line) => `${broken.name}: ${line}`));
+  complaints.push(...invariants(fleet).map((line) => `${broken.name}: ${line}`));
   return { fleet, desk };
+}
+
+/** Never two writers, never a directory that would become the second one, no acknowledged write lost. */
+function invariants(fleet: FakeFleet): readonly string[] {
+  return [...fleet.state.violations, ...fleet.lost()];
 }
 
 function copyOf<W>({ fleet, desk }: Situation<W>): { readonly fleet: FakeFleet; readonly desk: Desk } {

@@ -66,6 +66,8 @@ export interface FleetState {
   /** Milliseconds since 1970. */
   now: number;
   nextNumber: number;
+  /** A client writes whenever a server takes writes: at every change and every tick. */
+  underLoad: boolean;
   readonly machines: Map<string, MachineState>;
   readonly servers: Map<number, RunningServer>;
   readonly backups: Map<number, BackupState>;
@@ -76,7 +78,7 @@ export interface FleetState {
 }
 
 export function newFleet(): FleetState {
-  return { now: Date.UTC(2026, 0, 1), nextNumber: 1, machines: new Map(), servers: new Map(), backups: new Map(), acknowledged: [], violations: [] };
+  return { now: Date.UTC(2026, 0, 1), nextNumber: 1, underLoad: false, machines: new Map(), servers: new Map(), backups: new Map(), acknowledged: [], violations: [] };
 }
 
 export function machineNamed(fleet: FleetState, name: string): MachineState {

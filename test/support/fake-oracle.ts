@@ -34,6 +34,8 @@ export function writablePrimaries(fleet: FleetState, systemIdentifier: string): 
 export function secondPrimaryAtHand(fleet: FleetState, postgres: Postgres, at: { readonly machine: string; readonly directory: string; readonly versionNumber: number }): boolean {
   if (serverIn(fleet, at.machine, at.directory) !== null) return false;
   const control = new DataDirectory(diskOf(fleet, at.machine), at.directory).control();
+  // Nobody can do anything about a machine that cannot be reached.
+  if (fleet.machines.get(at.machine)?.isolated === true) return false;
   if (control === null || writablePrimaries(fleet, control.systemIdentifier).length === 0) return false;
   try {
     return !postgres.judgeStart(at.machine, at.directory, { configFile: null, versionNumber: at.versionNumber }).standby;
@@ -43,8 +45,8 @@ export function secondPrimaryAtHand(fleet: FleetState, postgres: Postgres, at: {
   }
 }
 
-/** Files that only tell how often and when something happened. */
-const NOISE = /(?:^|\/)(?:postmaster\.pid|backup_label\.old|backup_manifest)$/;
+/** Files that only tell how often and when something happened; a server's log stays on purpose, whatever is undone. */
+const NOISE = /(?:^|\/)(?:postmaster\.pid|backup_label\.old|backup_manifest|log|log\/[a-z0-9]+\.log)$/;
 
 export function snapshotOf(fleet: FleetState, postgres: Postgres): Snapshot {
   const systems = new Names('S');
@@ -56,7 +58,7 @@ export function snapshotOf(fleet: FleetState, postgres: Postgres): Snapshot {
       const entry = disk.find(path, { follow: false });
       if (entry === null || path === '/' || NOISE.test(path)) continue;
       const head = `${entry.kind} ${entry.mode.toString(8)} ${entry.owner}`;
-      files[`${machine}:${path}`] = entry.kind === 'directory' ? head : `${head}\n${contentOf(path, entry.content, systems, secrets)}`;
+      files[`${machine}:${path}`] = entry.kind === 'directory' ? head : `${head}\n${contentOf(fleet, path, entry.content, systems, secrets)}`;
     }
   }
   const servers = [...fleet.servers.values()].map((server) => [placeOf(server), pictureOf(fleet, postgres, server, systems)] as const);
@@ -76,7 +78,7 @@ function pictureOf(fleet: FleetState, postgres: Postgres, server: RunningServer,
   };
 }
 
-function contentOf(path: string, content: string, systems: Names, secrets: Names): string {
+function contentOf(fleet: FleetState, path: string, content: string, systems: Names, secrets: Names): string {
   if (path.endsWith('/global/pg_control')) {
     const { systemIdentifier, state, required } = JSON.parse(content) as { readonly systemIdentifier: string; readonly state: string; readonly required: object };
     return JSON.stringify({ system: systems.of(systemIdentifier), state, required });
@@ -84,7 +86,7 @@ function contentOf(path: string, content: string, systems: Names, secrets: Names
   if (path.endsWith('/base/catalog')) {
     const { roles, writes } = JSON.parse(content) as { readonly roles: Readonly<Record<string, { readonly verifier: string | null }>>; readonly writes: readonly number[] };
     const shown = Object.entries(roles).map(([name, role]) => [name, { ...role, verifier: role.verifier === null ? null : 'a verifier' }] as const);
-    return JSON.stringify({ roles: Object.fromEntries(shown.toSorted(([a], [b]) => (a < b ? -1 : 1))), writes: writes.length });
+    return JSON.stringify({ roles: Object.fromEntries(shown.toSorted(([a], [b]) => (a < b ? -1 : 1))), writes: fleet.underLoad ? 'many' : writes.length });
   }
   // A slot is there or not; where it stands is a matter of time.
   if (/\/pg_replslot\/[^/]+\/state$/.test(path)) return (JSON.parse(content) as { readonly lost: boolean }).lost ? 'lost' : 'reserved';
@@ -116,12 +118,19 @@ class Names {
 
 /** What is different in two pictures, a line each. */
 export function differences(before: Snapshot, after: Snapshot): readonly string[] {
-  const flat = (snapshot: Snapshot): ReadonlyMap<string, string> =>
-    new Map([
-      ...Object.entries(snapshot.files),
-      ...Object.entries(snapshot.servers).map(([place, server]) => [`server ${place}`, JSON.stringify(server)] as const),
-      ...snapshot.processes.map((process) => [`process ${process}`, 'runs'] as const),
-    ]);
   const [a, b] = [flat(before), flat(after)];
-  return [...new Set([...a.keys(), ...b.keys()])].flatMap((key) => (a.get(key) === b.get(key) ? [] : [`${key}: ${a.get(key) ?? 'missing'} → ${b.get(key) ?? 'missing'}`]));
+  return [...new Set([...a.keys(), ...b.keys()])].flatMap((key) => (a.get(key) === b.get(key) ? [] : [`${key}: ${shown(a.get(key))} → ${shown(b.get(key))}`]));
+}
+
+function flat(snapshot: Snapshot): ReadonlyMap<string, string> {
+  const servers = Object.entries(snapshot.servers).flatMap(([place, { settings, ...server }]) => [
+    ...Object.entries(server).map(([name, value]) => [`server ${place} ${name}`, JSON.stringify(value)] as const),
+    ...Object.entries(settings).map(([name, value]) => [`server ${place} has ${name}`, value] as const),
+  ]);
+  return new Map([...Object.entries(snapshot.files), ...servers, ...snapshot.processes.map((process) => [`process ${process}`, 'runs'] as const)]);
+}
+
+function shown(value: string | undefined): string {
+  if (value === undefined) return 'missing';
+  return value.length > 160 ? `${value.slice(0, 160)}…` : value;
 }

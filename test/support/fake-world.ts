@@ -114,8 +114,11 @@ export class FakeFleet {
 
   /** A client writes a row and is told that it is committed. */
   write(name: string): number {
-    const server = this.startedServer(name);
-    if (server.inRecovery || server.stopping !== null) throw new Error(`${name} takes no writes`);
+    return this.#writeOn(this.startedServer(name));
+  }
+
+  #writeOn(server: RunningServer): number {
+    if (server.inRecovery || server.stopping !== null) throw new Error(`${server.directory} takes no writes`);
     const id = nextNumber(this.state);
     this.postgres.append(server, 'write', id);
     this.state.acknowledged.push({ systemIdentifier: server.systemIdentifier, id });
@@ -139,6 +142,7 @@ export class FakeFleet {
 
   /** Notes every broken invariant: two servers of one cluster that take writes, or a directory that would become the second one when started. */
   look(after: string): void {
+    if (this.state.underLoad) for (const server of this.state.servers.values()) if (!server.inRecovery && server.stopping === null) this.#writeOn(server);
     for (const server of this.state.servers.values()) {
       const both = writablePrimaries(this.state, server.systemIdentifier);
       if (both.length > 1) this.#violation(`two writable primaries after ${after}: ${both.join(', ')}`);
@@ -153,6 +157,11 @@ export class FakeFleet {
     const server = this.startedServer(name);
     const { writes } = this.postgres.files(server).catalog();
     return this.state.acknowledged.filter((one) => one.systemIdentifier === server.systemIdentifier && !writes.includes(one.id)).map((one) => one.id);
+  }
+
+  /** Acknowledged writes that no primary of their cluster has. */
+  lost(): readonly string[] {
+    return [...this.nodes.keys()].flatMap((name) => (this.running(name)?.inRecovery === false ? this.lostWrites(name).map((id) => `write ${id} is not on ${name}`) : []));
   }
 
   /** Nodes that accept writes now, of this cluster. */
@@ -276,8 +285,9 @@ export class FakeWorld implements World {
       });
       if (value !== null) return value;
       if (this.fleet.state.now >= until) throw new PgreplError('unfinished', 'wait-timeout', `${what} did not come within ${limits.deadlineMs / 1000} s${said === null ? '' : `: ${String(said)}`}`);
-      // Long waits in vain are not walked through in steps of a few milliseconds.
-      this.fleet.tick(Math.max(limits.everyMs, limits.deadlineMs / 400));
+      // A wait without an end watches something else that goes on: let it. Others are not walked through in steps of a few milliseconds.
+      if (limits.deadlineMs === Number.POSITIVE_INFINITY) await new Promise(setImmediate);
+      this.fleet.tick(limits.deadlineMs === Number.POSITIVE_INFINITY ? limits.everyMs : Math.max(limits.everyMs, limits.deadlineMs / 400));
     }
   }
 }

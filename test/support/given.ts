@@ -19,6 +19,13 @@ export function givenMachine(...names: readonly string[]): FakeFleet {
   return fleet;
 }
 
+/** A machine of its own for each name. */
+export function givenMachines(...names: readonly string[]): FakeFleet {
+  const fleet = new FakeFleet();
+  for (const name of names) fleet.addNode(name, { port: 5432, machine: `m-${name}` });
+  return fleet;
+}
+
 /** A data directory as initdb leaves it, with these lines added to postgresql.conf. Not started. */
 export function givenDatabase(fleet: FakeFleet, name: string, settings: Readonly<Record<string, string>> = {}): void {
   const { machine, place, versionNumber } = fleet.node(name);

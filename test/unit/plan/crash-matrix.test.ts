@@ -9,7 +9,7 @@ import { parseNodeName, type NodeName } from '../../../src/postgres/names.ts';
 import { errorAnywhere, powerCutThenAgain, powerCutThenUndo, rehearseDryRun, undisturbed, type Situation } from '../../support/crash-matrix.ts';
 import { diskOf } from '../../support/fake-fleet.ts';
 import type { FakeFleet } from '../../support/fake-world.ts';
-import { givenForeignPrimary, givenMachine } from '../../support/given.ts';
+import { givenForeignPrimary, givenMachine, givenMachines } from '../../support/given.ts';
 import { attempt, newDesk, specOf, type Desk, type Rehearsed } from '../../support/rehearsal.ts';
 
 interface Made {
@@ -27,8 +27,8 @@ function addStandby(fleet: FakeFleet, node: string, upstream: string | null = nu
   return { decide: decideAddStandby, want: { node: specOf(fleet, node), upstream: upstream === null ? null : name(upstream), checkpoint: 'fast', compress: 'auto', maxRate: null, verify: true } };
 }
 
-function promote(to: string | null, mode: Promote['mode'] = 'either'): Rehearsed<Promote> {
-  return { decide: decidePromote, want: { name: to === null ? null : name(to), mode, fenced: null, acceptLoss: null, budgetMs: 30_000 } };
+function promote(to: string | null, more: Partial<Promote> = {}): Rehearsed<Promote> {
+  return { decide: decidePromote, want: { name: to === null ? null : name(to), mode: 'either', fenced: null, acceptLoss: null, budgetMs: 30_000, ...more } };
 }
 
 async function carriedOut<W>({ fleet, desk }: Made, command: Rehearsed<W>): Promise<Made> {
@@ -38,9 +38,15 @@ async function carriedOut<W>({ fleet, desk }: Made, command: Rehearsed<W>): Prom
   return { fleet, desk };
 }
 
+type Standby = readonly [node: string, upstream?: string];
+
 /** A cluster made by the product itself: node1 and its standbys; a second word names another upstream than the primary. */
-async function cluster(...standbys: readonly (readonly [node: string, upstream?: string])[]): Promise<Made> {
-  const made = { fleet: givenMachine('node1', ...standbys.map(([node]) => node)), desk: newDesk() };
+async function cluster(...standbys: readonly Standby[]): Promise<Made> {
+  return await clusterOn(givenMachine('node1', ...standbys.map(([node]) => node)), standbys);
+}
+
+async function clusterOn(fleet: FakeFleet, standbys: readonly Standby[]): Promise<Made> {
+  const made = { fleet, desk: newDesk() };
   await carriedOut(made, initPrimary(made.fleet));
   made.fleet.write('node1');
   for (const [node, upstream] of standbys) await carriedOut(made, addStandby(made.fleet, node, upstream ?? null));
@@ -50,7 +56,7 @@ async function cluster(...standbys: readonly (readonly [node: string, upstream?:
 }
 
 /** A node that is still to be made, beside a cluster. */
-async function clusterWithRoomFor(node: string, change: (fleet: FakeFleet) => void = () => undefined, ...standbys: readonly (readonly [string, string?])[]): Promise<Made> {
+async function clusterWithRoomFor(node: string, change: (fleet: FakeFleet) => void = () => undefined, ...standbys: readonly Standby[]): Promise<Made> {
   const made = await cluster(...standbys);
   made.fleet.addNode(node, { port: 5450 });
   change(made.fleet);
@@ -107,9 +113,15 @@ const situations: readonly (readonly [title: string, make: () => Promise<Situati
     const made = await clusterWithRoomFor('node3', undefined, ['node2']);
     return { ...made, ...addStandby(made.fleet, 'node3', 'node2') };
   }),
-  situation('a switchover', async () => ({ ...(await cluster(['node2'])), ...promote('node2', 'planned') })),
-  situation('a switchover with a sibling', async () => ({ ...(await cluster(['node2'], ['node3'])), ...promote('node2', 'planned') })),
+  situation('a switchover', async () => ({ ...(await cluster(['node2'])), ...promote('node2', { mode: 'planned' }) })),
+  situation('a switchover with a sibling', async () => ({ ...(await cluster(['node2'], ['node3'])), ...promote('node2', { mode: 'planned' }) })),
   situation('a switchover with a cascaded standby', async () => ({ ...(await cluster(['node2'], ['node3', 'node2'])), ...promote('node2') })),
+  situation('a switchover under load', async () => {
+    const made = await cluster(['node2'], ['node3']);
+    made.fleet.state.underLoad = true;
+    made.fleet.settle();
+    return { ...made, ...promote('node2', { mode: 'planned' }) };
+  }),
   situation('a failover after a crash', async () => {
     const made = await cluster(['node2'], ['node3']);
     made.fleet.killServer('node1');
@@ -120,8 +132,21 @@ const situations: readonly (readonly [title: string, make: () => Promise<Situati
     const made = await cluster(['node2'], ['node3']);
     made.fleet.stopServer('node1');
     made.fleet.settle();
-    return { ...made, ...promote('node2', 'failover') };
+    return { ...made, ...promote('node2', { mode: 'failover' }) };
   }),
+  situation('a failover while the old primary cannot be reached', async () => {
+    const made = await clusterOn(givenMachines('node1', 'node2', 'node3'), [['node2'], ['node3']]);
+    made.fleet.killServer('node1');
+    made.fleet.isolate('node1');
+    made.fleet.settle();
+    return { ...made, ...promote('node2', { fenced: 'the rack is off', acceptLoss: 'unknown' }) };
+  }),
+  situation('add-standby on another machine', async () => {
+    const made = await clusterOn(givenMachines('node1'), []);
+    made.fleet.addNode('node2', { port: 5432, machine: 'm-node2' });
+    return { ...made, ...addStandby(made.fleet, 'node2') };
+  }),
+  situation('a switchover between machines', async () => ({ ...(await clusterOn(givenMachines('node1', 'node2', 'node3'), [['node2'], ['node3']])), ...promote('node2', { mode: 'planned' }) })),
   situation<Follow>('follow a standby', async () => ({ ...(await cluster(['node2'], ['node3'])), decide: decideFollow, want: { name: name('node3'), upstream: name('node2') } })),
   situation<Follow>('follow the primary again', async () => ({ ...(await cluster(['node2'], ['node3', 'node2'])), decide: decideFollow, want: { name: name('node3'), upstream: name('node1') } })),
   situation<RemoveStandby>('remove-standby', async () => ({ ...(await cluster(['node2'], ['node3'])), decide: decideRemoveStandby, want: { name: name('node3') } })),
@@ -150,6 +175,7 @@ describe.each(situations)('%s', (_title, make) => {
     const given = await make();
     const { fleet, desk, after } = await undisturbed(given);
     expect(fleet.state.violations).toEqual([]);
+    expect(fleet.lost()).toEqual([]);
     expect(fleet.strayStaging()).toEqual([]);
     if (given.decide === (decideRemoveStandby as unknown)) return;
     const world = fleet.world();
