@@ -2,6 +2,7 @@ import { features } from '../postgres/features.ts';
 import type { Step } from '../steps/index.ts';
 import type { World } from '../steps/world.ts';
 import type { AddStandbyFacts } from './add-standby.ts';
+import { socketDirectoryFor } from './staging-place.ts';
 import { OWNED_CONF, STANDBY_CONF, valuesOf } from './config.ts';
 import { listenOn, RECOVERY_SETTINGS, renderOwned, renderStandby } from './settings.ts';
 import type { AddStandby } from './wants.ts';
@@ -41,6 +42,8 @@ export async function cloneConfiguration(world: World, want: AddStandby, facts: 
   own['port'] = { value: String(place.port), why: 'as in the cluster file' };
   own['cluster_name'] = { value: place.name, why: 'shows in ps, and names the standby to its upstream' };
   own['listen_addresses'] = { value: listenOn(place.host, sameMachine(facts) ? (server.settings['listen_addresses']?.value ?? 'localhost') : 'localhost'), why: 'where standbys and clients connect' };
+  const sockets = sameMachine(facts) ? owned.get('unix_socket_directories') : await socketDirectoryFor(world.node(place.name).host);
+  if (sockets !== undefined && sockets !== null) own['unix_socket_directories'] = { value: sockets, why: 'the owner of the server may not write the usual place' };
   if ((server.settings['external_pid_file']?.value ?? '') !== '') own['external_pid_file'] = { value: '', why: `that of ${upstream.spec.name} is its own` };
   for (const [name, path] of [['hba_file', 'pg_hba.conf'], ['ident_file', 'pg_ident.conf']] as const) {
     if (valuesOf(config.conf).has(name) || auto.has(name)) own[name] = { value: `${place.pgdata}/${path}`, why: 'its own' };

@@ -15,7 +15,7 @@ import { otherNodeMayRun, portInUse } from './preflight.ts';
 import { offlineSettings } from './offline-settings.ts';
 import { ownedSettings, overridden, renderNoStandby, renderOwned, uncappedSlots, type OwnedSetting, type SettingsInput } from './settings.ts';
 import type { InitPrimary } from './wants.ts';
-import { ownerMap, stagingFor } from './staging-place.ts';
+import { ownerMap, socketDirectoryFor, stagingFor } from './staging-place.ts';
 
 /** A primary ready for standbys: a new one where the directory is missing or empty, else the server that is there, as it is. */
 export async function decideInitPrimary(world: World, topology: Topology, want: InitPrimary): Promise<Change> {
@@ -60,7 +60,7 @@ async function planNew(world: World, view: ClusterView, node: NodeView, want: In
   const staging = node.facts.staging === null ? await stagingFor(world.node(place.name).host, place.pgdata) : { holder: node.facts.staging.holder, pgdata: place.pgdata };
   const { host } = world.node(place.name);
   const walTotalBytes = (await host.space(place.pgdata)).totalBytes;
-  const settings = ownedSettings({ place, effective: {}, config: null, fresh: true, walTotalBytes, slotRetainedBytes: 0, set: want.node.set ?? {} });
+  const settings = ownedSettings({ place, effective: {}, config: null, fresh: true, walTotalBytes, slotRetainedBytes: 0, set: want.node.set ?? {}, socketDirectory: await socketDirectoryFor(host) });
   const ranges = allowedRanges([want.node, ...view.nodes.filter((other) => other !== node).map((other) => other.spec)]);
   const map = ownerMap(place);
   const at = { node: place.name, staging, reload: false };
@@ -102,6 +102,7 @@ async function planAdoption(world: World, view: ClusterView, node: NodeView, wan
     // What the slots of a stopped server retain is not known: no cap is set over them.
     slotRetainedBytes: server === null ? Number.POSITIVE_INFINITY : Math.max(0, ...server.slots.map((slot) => slot.retainedBytes ?? 0)),
     set: want.node.set ?? {},
+    socketDirectory: null,
   };
   const settings = ownedSettings(input);
   const ranges = allowedRanges([want.node, ...view.nodes.filter((other) => other !== node).map((other) => other.spec)]);

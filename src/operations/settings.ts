@@ -35,6 +35,8 @@ export interface SettingsInput {
   /** The most that an existing slot retains now, bytes. */
   readonly slotRetainedBytes: number;
   readonly set: Readonly<Record<string, string>>;
+  /** For a new server whose owner may not use the built-in place of sockets; `null`: leave it. */
+  readonly socketDirectory: string | null;
 }
 
 /**
@@ -73,6 +75,8 @@ export function ownedSettings(input: SettingsInput): readonly OwnedSetting[] {
   need('listen_addresses', listen, 'where standbys and clients connect', !input.fresh && listen === now('listen_addresses'), { restart: true });
   if (input.fresh || mine.has('port')) need('port', String(input.place.port), 'as in the cluster file', now('port') === String(input.place.port), { restart: true });
   if (input.fresh || mine.has('cluster_name')) need('cluster_name', input.place.name, 'shows in ps, and names the standby to its upstream', now('cluster_name') === input.place.name, { restart: true });
+  const sockets = input.socketDirectory ?? mine.get('unix_socket_directories');
+  if (sockets !== undefined) need('unix_socket_directories', sockets, 'the owner of the server may not write the usual place', now('unix_socket_directories') === sockets, { restart: true });
   for (const [name, value] of Object.entries(input.set)) lines.push({ name, value, why: 'set in the cluster file', expect: null, restart: false });
   return lines;
 }

@@ -19,3 +19,12 @@ export async function stagingFor(host: Host, pgdata: string): Promise<Staging> {
 export function ownerMap(place: NodePlace): boolean {
   return place.osUser !== place.adminUser;
 }
+
+/** Where Debian's and Red Hat's builds put their sockets by default; a server that may not write there does not start. */
+const PACKAGED_SOCKETS = '/var/run/postgresql';
+
+/** A place for the sockets of a new server whose owner may not use the packaged one; `null` when the default will do. */
+export async function socketDirectoryFor(host: Host): Promise<string | null> {
+  if ((await host.stat(PACKAGED_SOCKETS)) === null || (await host.canWrite(PACKAGED_SOCKETS))) return null;
+  return '/tmp';
+}
