@@ -1,1 +1,94 @@
-import type { Case } from '../measure.ts'; export const failover: Case = { name: 'failover', run: async () => [] };
+import { copyFile } from 'node:fs/promises';
+import type { Machine } from '../../test/support/machine.ts';
+import { openOracle, postmasterOf } from '../../test/support/oracle.ts';
+import { interleave, pause, result, type Case, type Result } from '../measure.ts';
+import { controlLine, lsnOf, openShell, type Shell } from '../shell.ts';
+import { withThreeNodes } from '../three-nodes.ts';
+
+const NODES = ['node1', 'node2', 'node3'];
+
+/** From the command until the first row is acknowledged, after the primary was killed; each round from the same snapshot. */
+export const failover: Case = {
+  name: 'failover',
+  run: async (bench) => {
+    const results: Result[] = [];
+    await withThreeNodes(bench, async (m) => {
+      const shell = openShell(m.installation);
+      try {
+        const dir = Object.fromEntries(await Promise.all(NODES.map(async (name) => [name, (await m.place(name)).pgdata] as const)));
+        await m.sql('node1', 'CREATE TABLE written (n bigint PRIMARY KEY)');
+        for (const name of NODES) await m.stopServer(name);
+        for (const name of NODES) await shell.run(`cp -a ${dir[name]!} ${dir[name]!}.kept`);
+        await copyFile(m.clusterFile, `${m.root}/pgrepl.yaml.kept`);
+
+        const round = async (act: () => Promise<void>): Promise<number> => {
+          for (const name of NODES) {
+            if ((await m.postmaster(name)) !== null) await m.stopServer(name, 'immediate');
+            await shell.run(`chmod 0700 ${dir[name]!} && rm -rf ${dir[name]!} && cp -a ${dir[name]!}.kept ${dir[name]!}`);
+          }
+          await copyFile(`${m.root}/pgrepl.yaml.kept`, m.clusterFile);
+          for (const name of NODES) await m.startServer(name);
+          await m.eventually('node1', "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'", '2');
+          await m.sql('node1', 'INSERT INTO written SELECT generate_series(1, 20000)');
+          await m.eventually('node1', 'SELECT count(*) FROM pg_stat_replication WHERE replay_lsn = pg_current_wal_lsn()', '2');
+          await m.killServer('node1');
+          const began = performance.now();
+          const written = firstWrite(dir['node2']!, began);
+          await act();
+          return await written;
+        };
+        const [pgrepl = [], hand = []] = await interleave(
+          bench.short ? 2 : 7,
+          [
+            async () => await round(async () => { await m.ok(['promote', 'node2', '--failover', '--yes']); }),
+            async () => await round(async () => { await byHand(m, shell, dir); }),
+          ],
+          0,
+        );
+        results.push(result({ what: 'failover: until the first write', reference: 'by hand, with positions and end of WAL compared', unit: 'ms', budget: 1.2 }, pgrepl, hand));
+      } finally {
+        shell.close();
+      }
+    });
+    return results;
+  },
+};
+
+/** Milliseconds until this server takes a row; over one session that was opened while it was a standby. */
+async function firstWrite(directory: string, began: number): Promise<number> {
+  const session = await openOracle(directory);
+  try {
+    while (performance.now() - began < 60_000) {
+      const took = await session.query('INSERT INTO written VALUES (0)').then(() => performance.now() - began, () => null);
+      if (took !== null) return took;
+      await pause(5);
+    }
+    throw new Error('no write was taken within 60 s');
+  } finally {
+    await session.end();
+  }
+}
+
+/** What has to be known before a promote, and the old primary shut away before it. */
+async function byHand(m: Machine, shell: Shell, dir: Readonly<Record<string, string>>): Promise<void> {
+  const [candidate, sibling] = await Promise.all([openOracle(dir['node2']!), openOracle(dir['node3']!)]);
+  try {
+    if ((await m.postmaster('node1')) !== null || (await postmasterOf(dir['node1']!)) === null) throw new Error('node1 still runs');
+    const position = 'SELECT greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())::text AS at';
+    const [ours, theirs] = await Promise.all([candidate, sibling].map(async (session) => lsnOf((await session.query<{ at: string }>(position)).rows[0]?.at ?? '')));
+    if (ours === undefined || theirs === undefined || ours < theirs) throw new Error('the sibling has more');
+    const control = await shell.run(`pg_controldata ${dir['node1']!}`);
+    const redo = controlLine(control, "Latest checkpoint's REDO location");
+    const timeline = controlLine(control, "Latest checkpoint's TimeLineID");
+    // It always ends with an error: the first record that is not there is the end.
+    const records = await shell.run(`pg_waldump -p ${dir['node1']!}/pg_wal -t ${timeline} -s ${redo} | tail -n 2; true`);
+    const end = /(?:in WAL record at|invalid record length at|at) ([0-9A-F]+\/[0-9A-F]+)/.exec(records.split('\n').findLast((line) => line.includes('error')) ?? '')?.[1];
+    if (end === undefined) throw new Error(`the end of WAL was not found: ${records}`);
+    const last = /lsn: ([0-9A-F]+\/[0-9A-F]+)/.exec(records)?.[1];
+    if (last !== undefined && lsnOf(last) > ours) throw new Error('the old primary has more');
+    await shell.run(`chmod 0701 ${dir['node1']!}`);
+    await candidate.query('SELECT pg_promote(wait => false)');
+  } finally {
+    await Promise.all([candidate.end(), sibling.end()]);
+  }
+}

@@ -136,6 +136,12 @@ async function handOver(m: Machine, shell: Shell, old: string, next: string): Pr
     }
     await shell.run(`: > ${dir[old]!}/standby.signal && sync ${dir[old]!}/standby.signal ${dir[old]!}`);
     await to.query('SELECT pg_promote(wait => false)');
+    // Whatever is done before recovery has ended is done inside the pause, on the same two cores.
+    for (;;) {
+      await pause(5);
+      const { rows } = await to.query<{ standby: boolean }>('SELECT pg_is_in_recovery() AS standby');
+      if (rows[0]?.standby === false) break;
+    }
 
     await shell.run(`${put(sibling)} && ${put(next)}`);
     await third.query('SELECT pg_reload_conf()');
