@@ -1,4 +1,5 @@
 import { features } from '../postgres/features.ts';
+import { laterLsn } from '../postgres/lsn.ts';
 import { judgeHistory, parseHistory } from '../postgres/timeline.ts';
 import type { Step } from '../steps/index.ts';
 import { LOCKED_MODE } from '../steps/small-steps.ts';
@@ -89,14 +90,14 @@ export async function healAfterRoleChange(world: World, view: ClusterView, prima
     if (node.facts.server?.inRecovery === true) {
       const attached = wanted.facts.server?.senders.some((sender) => sender.applicationName === node.spec.name && sender.state === 'streaming') === true;
       if (attached && configuredUpstream(view, node) === wanted) continue;
-      const verdict = judgeHistory({ timeline: node.facts.server.timeline, endLsn: node.facts.server.replayedLsn }, { timeline: server.timeline, history });
+      const verdict = judgeHistory({ timeline: node.facts.server.timeline, endLsn: laterLsn(node.facts.server.receivedLsn, node.facts.server.replayedLsn) }, { timeline: server.timeline, history });
       if (verdict.verdict === 'same' || verdict.verdict === 'ancestor') steps.push(slot, ...followSteps(node, wanted, primary));
       else notices.push(`${node.spec.name} cannot follow ${name}: it ${verdict.verdict === 'ahead' ? 'has WAL beyond the point where the timelines part' : 'has another history'}`);
       continue;
     }
     const { control, hasSignal, state, directoryMode, place } = node.facts;
     const prepared = hasSignal && state === 'down' && control?.state === 'shut down' && valuesOf(node.config?.standby ?? null).has('primary_conninfo');
-    if (!prepared || directoryMode === LOCKED_MODE || control === null) {
+    if (!prepared || directoryMode === LOCKED_MODE) {
       if (state === 'down') notices.push(`${node.spec.name} is stopped and stays so`);
       continue;
     }

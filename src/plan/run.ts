@@ -51,7 +51,7 @@ export async function runPlan<S extends StepData, W>(given: RunPlan<S, W>): Prom
   try {
     for (const [index, step] of plan.steps.entries()) {
       at = null;
-      if (interrupted.aborted) throw new PgreplError('interrupted', 'interrupted', 'interrupted');
+      stopIfInterrupted(interrupted);
       const kind = kindOf(given.registry, step);
       const where = { number: index + 1, of: plan.steps.length, node: step.node, kind: step.kind, title: kind.title(step) };
       at = where;
@@ -66,7 +66,7 @@ export async function runPlan<S extends StepData, W>(given: RunPlan<S, W>): Prom
         emit({ event: 'step', state: 'skipped', ...where });
         continue;
       }
-      if (interrupted.aborted) throw new PgreplError('interrupted', 'interrupted', 'interrupted');
+      stopIfInterrupted(interrupted);
       append({ entry: 'started', ...claim, before: known === undefined ? look.before : known.before });
       emit({ event: 'step', state: 'started', ...where });
       changed = true;
@@ -98,6 +98,10 @@ export async function runPlan<S extends StepData, W>(given: RunPlan<S, W>): Prom
     return ended(journal, judgeBreakdown({ error, interrupted: interrupted.aborted, noReturn, touched, remains, title: plan.title, command: plan.command, run: journal.run, failedAt: at }));
   }
   return ended(journal, { outcome: changed ? 'done' : 'unchanged', error: null, failedAt: null });
+}
+
+function stopIfInterrupted(signal: AbortSignal): void {
+  if (signal.aborted) throw new PgreplError('interrupted', 'interrupted', 'interrupted');
 }
 
 /** Writes the end of a run, its exit code with it. */

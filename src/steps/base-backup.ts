@@ -80,7 +80,7 @@ async function whileUpstreamHasRoom(step: BaseBackup, world: World, copy: (signa
   const wal = `${place.pgdata}/pg_wal`;
   const start = await host.space(wal);
   const stop = new AbortController();
-  let low: PgreplError | null = null;
+  const found: { low: PgreplError | null } = { low: null };
   const watch = world
     .withSignal(AbortSignal.any([stop.signal, world.signal]))
     .waitFor(
@@ -88,7 +88,7 @@ async function whileUpstreamHasRoom(step: BaseBackup, world: World, copy: (signa
       async () => {
         const { freeBytes, totalBytes } = await host.space(wal);
         if (freeBytes >= totalBytes * FLOOR || freeBytes >= start.freeBytes - SLACK_BYTES) return null;
-        low = new PgreplError('undone', 'upstream-disk-low', `the disk that holds the WAL of ${step.upstream} has only ${renderBytes(freeBytes)} free; the copy was stopped`, {
+        found.low = new PgreplError('undone', 'upstream-disk-low', `the disk that holds the WAL of ${step.upstream} has only ${renderBytes(freeBytes)} free; the copy was stopped`, {
           node: step.upstream,
           hint: 'Its slot kept WAL there. Make room, or let the copy be faster.',
         });
@@ -102,7 +102,7 @@ async function whileUpstreamHasRoom(step: BaseBackup, world: World, copy: (signa
   try {
     await copy(AbortSignal.any([stop.signal, world.signal]));
   } catch (error) {
-    throw low ?? error;
+    throw found.low ?? error;
   } finally {
     stop.abort();
     await watch;
