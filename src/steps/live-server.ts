@@ -106,9 +106,9 @@ async function nameRule(login: LiveLogin, refusal: PgreplError, request: Paramet
   const can = features(Number.parseInt(version ?? '0', 10) * 10_000);
   const rule = matchHba(parseHba(text, { joinsLines: can.hbaJoinsLines, includes: can.hbaIncludes }), request);
   const decides = rule === null ? `no rule of ${path} lets it in` : `line ${rule.line} of ${path} decides: ${(text.split('\n')[rule.line - 1] ?? '').trim()}`;
-  return new PgreplError('refused', 'login-refused', `user ${place.adminUser} cannot log in`, {
+  return new PgreplError('refused', 'login-refused', `user ${place.adminUser} cannot log in: ${decides}`, {
     node: place.name,
-    details: [...refusal.details, refusal.message, decides],
+    details: [...refusal.details, refusal.message],
     hint: hintFor(rule, place),
     cause: refusal,
   });

@@ -52,8 +52,7 @@ eachMajor(({ binDir }) => {
     const world = it.worldWith({ places: [{ ...it.place('node1'), adminUser: 'boss' }] });
     const error = await failure(world.node('node1').server());
     expect(error).toMatchObject({ kind: 'refused', code: 'login-refused' });
-    expect(error.message).toBe('user boss cannot log in');
-    expect(error.details.at(-1)).toMatch(/^line \d+ of .*\/node1\/pg_hba\.conf decides: local\s+all\s+all\s+peer$/);
+    expect(error.message).toMatch(/^user boss cannot log in: line \d+ of .*\/node1\/pg_hba\.conf decides: local\s+all\s+all\s+peer$/);
     expect(error.hint).toContain(`The system user ${OWNER} may not be boss`);
   });
 
@@ -68,7 +67,7 @@ eachMajor(({ binDir }) => {
     const error = await failure(wrong.node('node1').server());
     expect(error).toMatchObject({ kind: 'refused', code: 'login-refused' });
     expect(error.details[0]).toBe('28P01');
-    expect(error.details.at(-1)).toMatch(/decides: host\s+all\s+all\s+127\.0\.0\.1\/32\s+scram-sha-256$/);
+    expect(error.message).toMatch(/decides: host\s+all\s+all\s+127\.0\.0\.1\/32\s+scram-sha-256$/);
     await right.node('node1').forget();
   });
 
