@@ -22,7 +22,7 @@ type Before = { readonly missing: readonly { readonly host: string; readonly por
 const DATABASE = 'replication';
 
 export const writePassfile: Kind<WritePassfile, Before> = {
-  title: (step) => `put the password of "${step.user}" for ${step.targets.map((t) => `${t.host}:${t.port}`).join(', ')} into ${step.path} (mode 0600)`,
+  title: (step) => `write ${step.path} (0600): the password of "${step.user}" for ${step.targets.length === 1 ? 'one address' : `${step.targets.length} addresses`}`,
 
   preview: async (step) =>
     await Promise.resolve({
