@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import type { Installation } from '../test/support/installations.ts';
+import type { Installation } from '../test/support/at-hand.ts';
 
 /** One row of the table: what pgrepl takes, next to a reference taken in the same run. */
 export interface Result {

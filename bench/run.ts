@@ -5,7 +5,7 @@ import { availableParallelism, cpus } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { installations } from '../test/support/installations.ts';
+import { installations } from '../test/support/at-hand.ts';
 import { addStandby } from './cases/add-standby.ts';
 import { failover } from './cases/failover.ts';
 import { startUp } from './cases/start-up.ts';

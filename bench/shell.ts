@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { programEnv, type Installation } from '../test/support/installations.ts';
+import { programEnv, type Installation } from '../test/support/at-hand.ts';
 import { asServer } from '../test/support/server-account.ts';
 
 /** A shell of the server's user that was opened beforehand, as a careful person would have it: no program start is paid but what it runs. */

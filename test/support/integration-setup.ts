@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { installations } from './installations.ts';
+import { installations } from './at-hand.ts';
 
 /** Builds what is tested, once: the stories run the program as it is installed. */
 export default function setup(): void {

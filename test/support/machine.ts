@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { chown, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { newest, programEnv, type Installation } from './installations.ts';
+import { newest, programEnv, type Installation } from './at-hand.ts';
 import { locksHeldBy, processesUnder, stagingUnder } from './leftovers.ts';
 import { askOracle, postmasterOf } from './oracle.ts';
 import { takePort } from './ports.ts';
