@@ -1,5 +1,5 @@
 // Bundles src/cli/main.ts into dist/ and writes schema/*.schema.json. Runs at the end of `npm ci` and before `npm pack`.
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -118,8 +118,14 @@ function prune(folder, files, ending = '') {
   if (!existsSync(folder)) return;
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath ?? entry.path, entry.name);
-    if (entry.isFile() && path.endsWith(ending) && !files.has(path)) rmSync(path, { force: true });
+    if (entry.isFile() && path.endsWith(ending) && !files.has(path) && !mayBeLoaded(path)) rmSync(path, { force: true });
   }
+}
+
+/** A run that began before this build loads its chunks as it goes: they stay for a while, but not when a package is made. */
+function mayBeLoaded(path) {
+  if (process.env.npm_lifecycle_event === 'prepare') return false;
+  return path.endsWith('.js') && Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0) < 600_000;
 }
 
 function describe(error) {
