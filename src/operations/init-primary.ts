@@ -60,7 +60,7 @@ async function planNew(world: World, view: ClusterView, node: NodeView, want: In
   const staging = node.facts.staging === null ? await stagingFor(world.node(place.name).host, place.pgdata) : { holder: node.facts.staging.holder, pgdata: place.pgdata };
   const { host } = world.node(place.name);
   const walTotalBytes = (await host.space(place.pgdata)).totalBytes;
-  const settings = ownedSettings({ place, effective: {}, config: null, fresh: true, walTotalBytes, slotRetainedBytes: 0, set: want.node.set ?? {}, socketDirectory: await socketDirectoryFor(host) });
+  const settings = ownedSettings({ place, effective: {}, atRestart: {}, config: null, fresh: true, walTotalBytes, slotRetainedBytes: 0, set: want.node.set ?? {}, socketDirectory: await socketDirectoryFor(host) });
   const ranges = allowedRanges([want.node, ...view.nodes.filter((other) => other !== node).map((other) => other.spec)]);
   const map = ownerMap(place);
   const at = { node: place.name, staging, reload: false };
@@ -93,14 +93,16 @@ async function planAdoption(world: World, view: ClusterView, node: NodeView, wan
   if (starts) refuseOn(title, [...otherNodeMayRun(view, node), ...(await portInUse(world, place)), ...(await wouldNotStart(world, place, configFile))]);
 
   const programs = await world.node(place.name).programs();
+  const atRestart = await offlineSettings(programs, node.facts, configFile);
   const input: SettingsInput = {
     place,
-    effective: server === null ? await offlineSettings(programs, node.facts, configFile) : server.settings,
+    effective: server?.settings ?? atRestart,
+    atRestart,
     config,
     fresh: false,
     walTotalBytes: config.walSpace.totalBytes,
     // What the slots of a stopped server retain is not known: no cap is set over them.
-    slotRetainedBytes: server === null ? Number.POSITIVE_INFINITY : Math.max(0, ...server.slots.map((slot) => slot.retainedBytes ?? 0)),
+    slotRetainedBytes: server === null ? (await hasSlots(world, place) ? Number.POSITIVE_INFINITY : 0) : Math.max(0, ...server.slots.map((slot) => slot.retainedBytes ?? 0)),
     set: want.node.set ?? {},
     socketDirectory: null,
   };
@@ -126,8 +128,11 @@ async function planAdoption(world: World, view: ClusterView, node: NodeView, wan
   const copy = config.owned !== null && ownedConfEdited(config.owned) ? `${config.folder}/${OWNED_CONF}.${new Date().toISOString().slice(0, 10)}` : null;
   const what = `open replication for "${place.replicationUser}" from ${ranges.join(', ')}`;
   const uncapped = uncappedSlots(input);
+  const onReturn = restarts ? [{ kind: 'restart-on-return', node: place.name, directory: place.pgdata, configFile, because: waiting } as const] : [];
   return {
     steps: [
+      // First of all, and so the last to be taken back: when the files are as they were.
+      ...onReturn,
       ...(config.standby === null ? [{ ...at, kind: 'write-file', path: `${config.folder}/${STANDBY_CONF}`, content: renderNoStandby(place), what: 'a primary streams from nowhere', keepCopyAs: null } as const] : []),
       { ...at, kind: 'write-file', path: `${config.folder}/${OWNED_CONF}`, content: renderOwned(place.name, settings), what: 'what replication needs', keepCopyAs: copy },
       { ...at, kind: 'include-conf', path: config.confFile, include: OWNED_CONF },
@@ -145,6 +150,10 @@ async function planAdoption(world: World, view: ClusterView, node: NodeView, wan
 function supported(programs: Programs): readonly Reason[] {
   if (isSupported(programs.versionNumber)) return [];
   return [{ code: 'version-unsupported', message: `the programs in ${programs.binDir} are PostgreSQL ${renderVersionNumber(programs.versionNumber)}, which is not supported`, next: ['--bin-dir DIR'] }];
+}
+
+async function hasSlots(world: World, place: NodePlace): Promise<boolean> {
+  return ((await world.node(place.name).host.list(`${place.pgdata}/pg_replslot`)) ?? []).length > 0;
 }
 
 async function wouldNotStart(world: World, place: NodePlace, configFile: string | null): Promise<readonly Reason[]> {
