@@ -81,9 +81,9 @@ function livePrinter(terminal: Terminal, now: () => number): ProgressPrinter {
     if (current === null) return;
     frame += 1;
     const head = `${FRAMES[frame % FRAMES.length] ?? '·'} ${current.number}/${current.of} ${current.node}: ${cleanLine(current.title)}`;
-    const tail = meter.text(true) || (now() - startedAt > 1000 ? showMilliseconds(now() - startedAt) : '');
+    const clock = now() - startedAt > 1000 ? showMilliseconds(now() - startedAt) : '';
     // One row exactly: a line that wraps cannot be taken away again.
-    terminal.write(`\r\u001b[2K${fit(tail === '' ? head : `${head}  ${tail}`, head, tail, terminal.columns - 1)}`);
+    terminal.write(`\r\u001b[2K${fitLine(head, meter.tails(clock), terminal.columns - 1)}`);
   };
   const timer = setInterval(draw, DRAW_EVERY_MS);
   timer.unref();
@@ -138,16 +138,23 @@ function elapsed(event: StepEvent): string {
   return event.ms === undefined ? '' : ` (${showMilliseconds(event.ms)})`;
 }
 
-/** The figures keep their place; the title gives way. */
-function fit(whole: string, head: string, tail: string, columns: number): string {
-  if (whole.length <= columns) return whole;
-  const room = columns - tail.length - 3;
-  return room < 12 ? whole.slice(0, Math.max(0, columns)) : `${head.slice(0, room)}…  ${tail}`;
+/** The first of the tails that leaves the title some room; after that the title gives way. */
+export function fitLine(head: string, tails: readonly string[], columns: number): string {
+  for (const tail of tails) {
+    const whole = tail === '' ? head : `${head}  ${tail}`;
+    if (whole.length <= columns) return whole;
+    const room = columns - tail.length - 3;
+    if (room >= 30) return `${head.slice(0, room)}…  ${tail}`;
+  }
+  return head.slice(0, Math.max(0, columns));
 }
 
 interface Meter {
   take(event: ProgressEvent): void;
-  text(bar?: boolean): string;
+  /** Everything on one line, for a pipe. */
+  text(): string;
+  /** The same for a terminal, from the most to the least that is worth saying. */
+  tails(otherwise: string): readonly string[];
 }
 
 /** Rate over the last ten seconds: what a person would call the present speed. */
@@ -166,22 +173,32 @@ function meterFor(now: () => number): Meter {
       const at = now();
       samples = [...samples.filter((sample) => at - sample.at <= WINDOW_MS), { at, bytes: done }];
     },
-    text: (bar = false) => {
-      const parts: string[] = [];
-      if (done !== undefined) {
-        const share = total !== null && total > 0 ? Math.min(1, done / total) : null;
-        if (share !== null) parts.push(`${bar ? `${barOf(share)} ` : ''}${Math.floor(share * 100)} %`);
-        parts.push(total === null ? renderBytes(done) : `${renderBytes(done)} of ${renderBytes(Math.max(done, total))}`);
-        const rate = rateOf(samples);
-        if (rate !== null) {
-          parts.push(`${renderBytes(rate)}/s`);
-          if (total !== null && rate > 0 && total > done) parts.push(`${showSeconds((total - done) / rate)} left`);
-        }
-      }
-      if (phase !== undefined) parts.push(cleanLine(phase));
-      return parts.join(', ');
+    text: () => [...figures(), ...(phase === undefined ? [] : [cleanLine(phase)])].join(', '),
+    tails: (otherwise) => {
+      const parts = figures();
+      if (parts.length === 0) return phase === undefined ? [otherwise] : [cleanLine(phase), ''];
+      const share = shareOf();
+      const most = parts.join(', ');
+      return [...(share === null ? [] : [`${barOf(share, 20)} ${most}`, `${barOf(share, 10)} ${most}`]), most, parts.slice(0, 2).join(', '), parts[0] ?? ''];
     },
   };
+
+  function shareOf(): number | null {
+    return done !== undefined && total !== null && total > 0 ? Math.min(1, done / total) : null;
+  }
+
+  function figures(): readonly string[] {
+    // Nothing has come yet, and nobody knows how much will: the phase says more.
+    if (done === undefined || (done === 0 && total === null)) return [];
+    const share = shareOf();
+    const rate = rateOf(samples);
+    return [
+      ...(share === null ? [] : [`${Math.floor(share * 100)} %`]),
+      total === null ? renderBytes(done) : `${renderBytes(done)} of ${renderBytes(Math.max(done, total))}`,
+      ...(rate === null ? [] : [`${renderBytes(rate)}/s`]),
+      ...(rate !== null && rate > 0 && total !== null && total > done ? [`${showSeconds((total - done) / rate)} left`] : []),
+    ];
+  }
 }
 
 function rateOf(samples: readonly { readonly at: number; readonly bytes: number }[]): number | null {
@@ -191,8 +208,7 @@ function rateOf(samples: readonly { readonly at: number; readonly bytes: number 
   return ((last.bytes - first.bytes) * 1000) / (last.at - first.at);
 }
 
-function barOf(share: number): string {
-  const width = 20;
+function barOf(share: number, width: number): string {
   const full = Math.round(share * width);
   return `${'█'.repeat(full)}${'░'.repeat(width - full)}`;
 }

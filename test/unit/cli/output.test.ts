@@ -3,7 +3,7 @@ import { quoteWords, splitWords } from '../../../src/cli/io.ts';
 import { renderError } from '../../../src/cli/output/error-text.ts';
 import { eventJson, jsonLine, planErrorDocument } from '../../../src/cli/output/json.ts';
 import { renderPlan, type ShownPlan } from '../../../src/cli/output/plan-text.ts';
-import { progressPrinter } from '../../../src/cli/output/progress.ts';
+import { fitLine, progressPrinter } from '../../../src/cli/output/progress.ts';
 import { allSchemas } from '../../../src/cli/output/schemas.ts';
 import { clean, colorLevel, terminalFor, type Terminal } from '../../../src/cli/output/terminal.ts';
 import { PgreplError, refusal } from '../../../src/errors.ts';
@@ -159,6 +159,21 @@ describe('progress', () => {
     listener({ event: 'step', state: 'finished', ...at, ms: 5000 });
     close();
     expect(text().split('\r').map(clean)).toEqual(['', '⠙ 2/3 node2: copy node1', '✔ 2/3 node2: copy node1 (5.0 s)\n']);
+  });
+
+  test('on a narrow terminal the bar gives way first, then the title, and the line never wraps', () => {
+    const tails = ['██████████░░░░░░░░░░ 50 %, 2 kB of 4 kB', '█████░░░░░ 50 %, 2 kB of 4 kB', '50 %, 2 kB of 4 kB', '50 %'];
+    const lines = [100, 70, 60, 50, 30, 20].map((columns) => fitLine('⠋ 2/3 node2: copy node1 (checkpoint fast)', tails, columns));
+    expect(lines).toMatchInlineSnapshot(`
+      [
+        "⠋ 2/3 node2: copy node1 (checkpoint fast)  ██████████░░░░░░░░░░ 50 %, 2 kB of 4 kB",
+        "⠋ 2/3 node2: copy node1 (checkpoint fa…  █████░░░░░ 50 %, 2 kB of 4 kB",
+        "⠋ 2/3 node2: copy node1 (checkpoint fas…  50 %, 2 kB of 4 kB",
+        "⠋ 2/3 node2: copy node1 (checkpoint fast)  50 %",
+        "⠋ 2/3 node2: copy node1 (check",
+        "⠋ 2/3 node2: copy no",
+      ]
+    `);
   });
 
   test('quiet is silent', () => {
