@@ -119,13 +119,26 @@ class Names {
 /** What is different in two pictures, a line each. */
 export function differences(before: Snapshot, after: Snapshot): readonly string[] {
   const [a, b] = [flat(before), flat(after)];
-  return [...new Set([...a.keys(), ...b.keys()])].flatMap((key) => (a.get(key) === b.get(key) ? [] : [`${key}: ${shown(a.get(key))} → ${shown(b.get(key))}`]));
+  const different = [...new Set([...a.keys(), ...b.keys()])].filter((key) => a.get(key) !== b.get(key));
+  const line = (key: string): string => `${key}: ${shown(a.get(key))} → ${shown(b.get(key))}`;
+  // One line for all files of a directory that is there or not, and for all settings of a server: what is wrong is one thing.
+  const seen = new Set<string>();
+  return different.flatMap((key) => {
+    const setting = /^(server \S+) has /.exec(key)?.[1];
+    if (setting !== undefined) {
+      if (seen.has(setting)) return [];
+      seen.add(setting);
+      return [`${setting} has other settings: ${different.filter((other) => other.startsWith(`${setting} has `)).map((other) => line(other).slice(setting.length + 5)).join('; ')}`];
+    }
+    const within = different.some((other) => key.startsWith(`${other}/`) && a.has(other) !== b.has(other));
+    return within ? [] : [line(key)];
+  });
 }
 
 function flat(snapshot: Snapshot): ReadonlyMap<string, string> {
   const servers = Object.entries(snapshot.servers).flatMap(([place, { settings, ...server }]) => [
     ...Object.entries(server).map(([name, value]) => [`server ${place} ${name}`, JSON.stringify(value)] as const),
-    ...Object.entries(settings).map(([name, value]) => [`server ${place} has ${name}`, value] as const),
+    ...Object.entries(settings).map(([name, value]) => [`server ${place} has ${name}`, `'${value}'`] as const),
   ]);
   return new Map([...Object.entries(snapshot.files), ...servers, ...snapshot.processes.map((process) => [`process ${process}`, 'runs'] as const)]);
 }

@@ -345,7 +345,8 @@ export class Postgres {
     if (newest > data.walTimeline()) data.write(`pg_wal/${renderTimelineId(newest)}.history`, source.history(newest));
     data.append(fresh);
     server.received = data.end();
-    if (fresh.length === 0) receiver.state = 'streaming';
+    // One round is enough to catch up here, however fast the upstream writes.
+    receiver.state = 'streaming';
     if (receiver.slot !== null) this.files(upstream).writeSlot(receiver.slot, { restart: renderLsn(data.end()), lost: false });
     return null;
   }

@@ -274,17 +274,17 @@ export class FakeWorld implements World {
   }
 
   async waitFor<T>(what: string, probe: (say: (text: string) => void) => Promise<T | null>, limits: WaitLimits): Promise<T> {
-    let said: string | null = null;
+    const said: string[] = [];
     const until = this.fleet.state.now + limits.deadlineMs;
     if (limits.firstMs !== undefined) this.fleet.tick(limits.firstMs);
     for (;;) {
       this.#gate.alive();
       if (this.signal.aborted) throw new PgreplError('interrupted', 'interrupted', `interrupted while waiting for ${what}`);
       const value = await probe((text) => {
-        said = text;
+        said.push(text);
       });
       if (value !== null) return value;
-      if (this.fleet.state.now >= until) throw new PgreplError('unfinished', 'wait-timeout', `${what} did not come within ${limits.deadlineMs / 1000} s${said === null ? '' : `: ${String(said)}`}`);
+      if (this.fleet.state.now >= until) throw new PgreplError('unfinished', 'wait-timeout', `${what} did not come within ${limits.deadlineMs / 1000} s${said.slice(-1).map((text) => `: ${text}`).join('')}`);
       // A wait without an end watches something else that goes on: let it. Others are not walked through in steps of a few milliseconds.
       if (limits.deadlineMs === Number.POSITIVE_INFINITY) await new Promise(setImmediate);
       this.fleet.tick(limits.deadlineMs === Number.POSITIVE_INFINITY ? limits.everyMs : Math.max(limits.everyMs, limits.deadlineMs / 400));

@@ -81,6 +81,10 @@ const situations: readonly (readonly [title: string, make: () => Promise<Situati
     const fleet = givenForeignPrimary({ settings: { wal_level: 'minimal', max_wal_senders: '0' } });
     return await Promise.resolve({ fleet, desk: newDesk(), ...initPrimary(fleet, { restart: true }) });
   }),
+  situation('init-primary adopts a running server that has to wait for its restart', async () => {
+    const fleet = givenForeignPrimary({ settings: { wal_level: 'minimal', max_wal_senders: '0' } });
+    return await Promise.resolve({ fleet, desk: newDesk(), ...initPrimary(fleet) });
+  }),
   situation('init-primary adopts a stopped server and starts it', async () => {
     const fleet = givenForeignPrimary();
     fleet.stopServer('node1');
