@@ -14,6 +14,8 @@ export interface OwnedSetting {
   readonly why: string;
   readonly expect: string | null;
   readonly restart: boolean;
+  /** Without this line the next restart would bring another value than is needed, whatever runs now. */
+  readonly overruled: boolean;
 }
 
 const MB = 1024 * 1024;
@@ -28,6 +30,8 @@ export type Effective = Readonly<Record<string, Setting>>;
 export interface SettingsInput {
   readonly place: NodePlace;
   readonly effective: Effective;
+  /** What the files say now, reloaded or not: the values after the next restart. Those that are missing stay as they are. */
+  readonly atRestart: Effective;
   readonly config: ConfigFacts | null;
   /** A server that is being made gets every line; an adopted one only what it lacks. */
   readonly fresh: boolean;
@@ -46,39 +50,51 @@ export interface SettingsInput {
 export function ownedSettings(input: SettingsInput): readonly OwnedSetting[] {
   const mine = valuesOf(input.config?.owned ?? null);
   const lines: OwnedSetting[] = [];
-  const need = (name: string, value: string, why: string, satisfied: boolean, options: { expect?: string | null; restart: boolean }): void => {
+  const now = (name: string): string | undefined => input.effective[name]?.value;
+  const need = (name: string, value: string, why: string, fits: (setting: Setting | undefined) => boolean, options: { expect?: string | null; restart: boolean }): void => {
     if (name in input.set) return;
     const kept = mine.get(name);
-    if (!input.fresh && satisfied && kept === undefined) return;
-    lines.push({ name, value: satisfied && kept !== undefined ? kept : value, why, expect: satisfied ? null : (options.expect ?? value), restart: options.restart });
+    const runs = fits(input.effective[name]);
+    const overruled = !fits(atRestart(input, name));
+    if (!input.fresh && runs && !overruled && kept === undefined) return;
+    // What runs well must survive the restart as it is: it may be more than we need.
+    const held = runs ? (now(name) ?? value) : value;
+    lines.push({ name, value: runs && !overruled && kept !== undefined ? kept : held, why, expect: !runs ? (options.expect ?? value) : overruled ? held : null, restart: options.restart && !runs, overruled });
   };
-  const now = (name: string): string | undefined => input.effective[name]?.value;
-  const atLeast = (name: string, wanted: number): boolean => Number(now(name) ?? '0') >= wanted;
+  const atLeast = (wanted: number) => (setting: Setting | undefined): boolean => Number(setting?.value ?? '0') >= wanted;
+  const is = (...wanted: readonly string[]) => (setting: Setting | undefined): boolean => setting !== undefined && wanted.includes(setting.value);
 
-  need('wal_level', 'replica', 'standbys need it', now('wal_level') === 'replica' || now('wal_level') === 'logical', { restart: true });
-  need('max_wal_senders', String(WANTED_SENDERS), 'one for each standby, two for each copy', atLeast('max_wal_senders', WANTED_SENDERS), { restart: true });
-  need('max_replication_slots', String(WANTED_SENDERS), 'one for each standby', atLeast('max_replication_slots', WANTED_SENDERS), { restart: true });
-  need('hot_standby', 'on', 'standbys can be read and looked at', now('hot_standby') === 'on', { restart: true });
+  need('wal_level', 'replica', 'standbys need it', is('replica', 'logical'), { restart: true });
+  need('max_wal_senders', String(WANTED_SENDERS), 'one for each standby, two for each copy', atLeast(WANTED_SENDERS), { restart: true });
+  need('max_replication_slots', String(WANTED_SENDERS), 'one for each standby', atLeast(WANTED_SENDERS), { restart: true });
+  need('hot_standby', 'on', 'standbys can be read and looked at', is('on'), { restart: true });
   // A new cluster has checksums, which serve pg_rewind as well as hints do.
-  if (!input.fresh && (now('data_checksums') !== 'on' || mine.has('wal_log_hints'))) need('wal_log_hints', 'on', 'lets pg_rewind bring this node back', now('wal_log_hints') === 'on', { restart: true });
+  if (!input.fresh && (now('data_checksums') !== 'on' || mine.has('wal_log_hints'))) need('wal_log_hints', 'on', 'lets pg_rewind bring this node back', is('on'), { restart: true });
 
   const keep = Math.floor(Math.min(KEEP_BYTES, input.walTotalBytes / 20) / MB);
-  need('wal_keep_size', `${keep}MB`, 'pg_rewind needs older WAL', bytesOf(input.effective['wal_keep_size']) >= keep * MB, { expect: String(keep), restart: false });
+  need('wal_keep_size', `${keep}MB`, 'pg_rewind needs older WAL', (setting) => bytesOf(setting) >= keep * MB, { expect: String(keep), restart: false });
 
   const cap = Math.max(1, Math.floor(input.walTotalBytes / 4 / MB));
-  const capped = bytesOf(input.effective['max_slot_wal_keep_size']) >= 0 && input.effective['max_slot_wal_keep_size'] !== undefined;
-  if (input.fresh || capped || input.slotRetainedBytes < (cap * MB) / 2) {
+  const capped = (setting: Setting | undefined): boolean => bytesOf(setting) >= 0;
+  if (input.fresh || capped(input.effective['max_slot_wal_keep_size']) || input.slotRetainedBytes < (cap * MB) / 2) {
     need('max_slot_wal_keep_size', `${cap}MB`, 'a forgotten slot must not fill the disk: a quarter of the file system', capped, { expect: String(cap), restart: false });
   }
 
-  const listen = listenOn(input.place.host, now('listen_addresses') ?? 'localhost');
-  need('listen_addresses', listen, 'where standbys and clients connect', !input.fresh && listen === now('listen_addresses'), { restart: true });
-  if (input.fresh || mine.has('port')) need('port', String(input.place.port), 'as in the cluster file', now('port') === String(input.place.port), { restart: true });
-  if (input.fresh || mine.has('cluster_name')) need('cluster_name', input.place.name, 'shows in ps, and names the standby to its upstream', now('cluster_name') === input.place.name, { restart: true });
+  const { host } = input.place;
+  const listens = (setting: Setting | undefined): boolean => !input.fresh && listenOn(host, setting?.value ?? 'localhost') === setting?.value;
+  need('listen_addresses', listenOn(host, now('listen_addresses') ?? 'localhost'), 'where standbys and clients connect', listens, { restart: true });
+  if (input.fresh || mine.has('port')) need('port', String(input.place.port), 'as in the cluster file', is(String(input.place.port)), { restart: true });
+  if (input.fresh || mine.has('cluster_name')) need('cluster_name', input.place.name, 'shows in ps, and names the standby to its upstream', is(input.place.name), { restart: true });
   const sockets = input.socketDirectory ?? mine.get('unix_socket_directories');
-  if (sockets !== undefined) need('unix_socket_directories', sockets, 'the owner of the server may not write the usual place', now('unix_socket_directories') === sockets, { restart: true });
-  for (const [name, value] of Object.entries(input.set)) lines.push({ name, value, why: 'set in the cluster file', expect: null, restart: false });
+  if (sockets !== undefined) need('unix_socket_directories', sockets, 'the owner of the server may not write the usual place', is(sockets), { restart: true });
+  for (const [name, value] of Object.entries(input.set)) lines.push({ name, value, why: 'set in the cluster file', expect: null, restart: false, overruled: false });
   return lines;
+}
+
+/** What this setting will be after the next restart; a value of the command line comes back with it. */
+function atRestart(input: SettingsInput, name: string): Setting | undefined {
+  const now = input.effective[name];
+  return now?.source === 'command line' ? now : (input.atRestart[name] ?? now);
 }
 
 /** A finding when there is no cap on slot WAL and one cannot be set without endangering a slot; `null` otherwise. */
@@ -100,7 +116,7 @@ export function listenOn(host: string, present: string): string {
 export function overridden(node: string, settings: readonly OwnedSetting[], config: ConfigFacts, effective: Effective): readonly Reason[] {
   const auto = valuesOf(config.auto);
   return settings
-    .filter((setting) => setting.expect !== null && (auto.has(setting.name) || effective[setting.name]?.source === 'command line'))
+    .filter((setting) => setting.overruled && (auto.has(setting.name) || effective[setting.name]?.source === 'command line'))
     .map((setting) => {
       const line = effective[setting.name];
       const where = auto.has(setting.name) ? `postgresql.auto.conf${line?.line === null || line?.line === undefined ? '' : ` line ${line.line}`} sets ${setting.name} = ${auto.get(setting.name) ?? ''}` : `the command line sets ${setting.name}`;

@@ -155,7 +155,7 @@ SELECT extract(epoch FROM pg_conf_load_time())::text AS loaded, extract(epoch FR
 
 // A changed value that waits for a restart is shown as an error there ("setting could not be applied"); it is none.
 const FILE_ERRORS_QUERY = `
-SELECT f.sourcefile AS file, f.sourceline::text AS line, f.error FROM pg_catalog.pg_file_settings AS f
+SELECT f.sourcefile AS file, f.sourceline::text AS line, f.error || coalesce(' (' || f.name || ')', '') AS error FROM pg_catalog.pg_file_settings AS f
 LEFT JOIN pg_catalog.pg_settings AS s ON lower(s.name) = lower(f.name)
 WHERE f.error IS NOT NULL AND NOT coalesce(s.pending_restart, false) ORDER BY f.seqno`;
 

@@ -1,7 +1,7 @@
 import { PgreplError } from '../errors.ts';
 import { addInclude, hasInclude, removeInclude } from '../postgres/conf-file.ts';
 import { showsFile, type Kind } from './kind.ts';
-import { isLoaded, reloadAndProve } from './reload.ts';
+import { isLoaded, reloadAndProve, reloadIfRunning } from './reload.ts';
 import { fileAt, type FileAt } from './file-at.ts';
 
 /** One line at the end of the user's postgresql.conf that includes our file. Every other byte is kept. */
@@ -37,6 +37,6 @@ export const includeConf: Kind<IncludeConf, null> = {
     const { host } = world.node(step.node);
     const { text, path } = await fileAt(step, world);
     if (step.staging === null && text !== null && hasInclude(text, step.include)) await host.writeText(path, removeInclude(text, step.include));
-    if (step.reload) await (await world.node(step.node).server()).reload();
+    if (step.reload) await reloadIfRunning(step.node, world);
   },
 };

@@ -15,7 +15,7 @@ import { finishStaging, publishDirectory, type FinishStaging, type PublishDirect
 import { putBlock, type PutBlock } from './put-block.ts';
 import { checkConfiguration, checkpoint, lockDirectory, resetSystemSettings, type CheckConfiguration, type Checkpoint, type LockDirectory, type ResetSystemSettings } from './small-steps.ts';
 import { startServer, type StartServer } from './start-server.ts';
-import { restartServer, stopServer, type RestartServer, type StopServer } from './stop-server.ts';
+import { restartOnReturn, restartServer, stopServer, type RestartOnReturn, type RestartServer, type StopServer } from './stop-server.ts';
 import { stripAutoConf, type StripAutoConf } from './strip-auto-conf.ts';
 import { verifyBackup, type VerifyBackup } from './verify-backup.ts';
 import type { World } from './world.ts';
@@ -43,6 +43,7 @@ export type Step =
   | PublishDirectory
   | PutBlock
   | ResetSystemSettings
+  | RestartOnReturn
   | RestartServer
   | StartServer
   | StopServer
@@ -72,6 +73,7 @@ export const registry: Registry<Step, World> = {
   'publish-directory': publishDirectory,
   'put-block': putBlock,
   'reset-system-settings': resetSystemSettings,
+  'restart-on-return': restartOnReturn,
   'restart-server': restartServer,
   'start-server': startServer,
   'stop-server': stopServer,

@@ -1,7 +1,7 @@
 import { PgreplError } from '../errors.ts';
 import { blockLines, putBlock as withBlock, removeBlock } from '../postgres/hba-file.ts';
 import { fileAt, type FileAt } from './file-at.ts';
-import { isLoaded, reloadAndProve } from './reload.ts';
+import { isLoaded, reloadAndProve, reloadIfRunning } from './reload.ts';
 import { showsFile, type Kind } from './kind.ts';
 
 /** Our marked block at the top of pg_hba.conf or pg_ident.conf. Every byte outside it is kept. */
@@ -45,6 +45,6 @@ export const putBlock: Kind<PutBlock, Before> = {
     if (text === null) return;
     const after = before.lines === null ? removeBlock(text, step.label) : withBlock(text, step.label, before.lines);
     if (after !== text) await host.writeText(path, after);
-    if (step.reload) await (await world.node(step.node).server()).reload();
+    if (step.reload) await reloadIfRunning(step.node, world);
   },
 };

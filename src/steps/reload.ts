@@ -33,6 +33,12 @@ export async function isLoaded(at: FileAt, path: string, world: World): Promise<
   return !at.reload || (await (await world.node(at.node).server()).hasLoaded(path));
 }
 
+/** After a file was put back. A server that is down reads it when it starts. */
+export async function reloadIfRunning(node: string, world: World): Promise<void> {
+  const { place, programs, server } = world.node(node);
+  if ((await (await programs()).processes(place.pgdata)).length > 0) await (await server()).reload();
+}
+
 /** A configuration that the next restart would fail on. */
 export function configurationBroken(node: string, complaint: string): PgreplError {
   return new PgreplError('undone', 'configuration-broken', `the next restart of ${node} would fail: ${complaint}`, { node, hint: 'A reload does not complain about it; a restart does not come up.' });

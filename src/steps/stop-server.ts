@@ -1,5 +1,6 @@
 import { configurationBroken } from './reload.ts';
 import { startAs, stopAndWait } from './start-server.ts';
+import { NOTHING_TO_SHOW } from '../plan/step.ts';
 import { showsCommand, type Kind } from './kind.ts';
 
 /** Fast shutdown of a server, seen to its end. */
@@ -59,9 +60,37 @@ export const restartServer: Kind<RestartServer, null> = {
     await stopAndWait(step.node, step.directory, world);
     await startAs(step, world);
   },
-  // Runs after the files were put back: with them the server comes up as it was.
+  // The files come first on the way back: `restart-on-return` does what is left to do.
+  undo: 'nothing',
+};
+
+/**
+ * Does nothing, but on the way back: stands before the files that a restart is for, and so is taken back after them. A server that
+ * did not come up with the new files comes up with the old ones, and one that did is restarted, so that it runs as before.
+ */
+export interface RestartOnReturn {
+  readonly kind: 'restart-on-return';
+  readonly node: string;
+  readonly directory: string;
+  readonly configFile: string | null;
+  readonly because: readonly string[];
+}
+
+export const restartOnReturn: Kind<RestartOnReturn, null> = {
+  title: () => 'the server is up again in the end, also if all of this is taken back',
+  preview: async () => await Promise.resolve(NOTHING_TO_SHOW),
+  look: async () => await Promise.resolve({ already: false, before: null }),
+  apply: async () => {
+    await Promise.resolve();
+  },
   undo: async (step, _before, world) => {
-    const programs = await world.node(step.node).programs();
-    if ((await programs.processes(step.directory)).length === 0) await startAs(step, world);
+    const node = world.node(step.node);
+    const start = { ...step, as: 'primary' } as const;
+    if ((await (await node.programs()).processes(step.directory)).length > 0) {
+      const { settings } = await (await node.server()).facts();
+      if (!step.because.some((name) => settings[name]?.pendingRestart === true)) return;
+      await stopAndWait(step.node, step.directory, world);
+    }
+    await startAs(start, world);
   },
 };

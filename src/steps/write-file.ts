@@ -1,6 +1,6 @@
 import { PgreplError } from '../errors.ts';
 import { showsFile, type Kind } from './kind.ts';
-import { isLoaded, reloadAndProve } from './reload.ts';
+import { isLoaded, reloadAndProve, reloadIfRunning } from './reload.ts';
 import { fileAt, type FileAt } from './file-at.ts';
 
 /** A whole file of ours, rendered from the cluster file. */
@@ -45,6 +45,6 @@ export const writeFile: Kind<WriteFile, Before> = {
     if (step.staging !== null) return;
     if (before.content === null) await host.removeFile(step.path);
     else if ((await host.readText(step.path)) !== before.content) await host.writeText(step.path, before.content);
-    if (step.reload) await (await world.node(step.node).server()).reload();
+    if (step.reload) await reloadIfRunning(step.node, world);
   },
 };
