@@ -102,15 +102,16 @@ async function underLocks<W>({ context, parsed, decide, shown, world, places, ru
   try {
     change = await decide(world, parsed.topology, parsed.want);
     refuseChanged(shown, change);
+    const again = lineOf(parsed, change);
     const directory = stateDirectory(parsed.topology.cluster, context.io.env);
     const records = readRuns(directory);
     refuseOn(change.plan.title, pendingElsewhere(records, change, parsed.topology));
     const prior = unfinishedRun(records, (record) => isSameChange(record, change, parsed.topology));
     const journal = openJournal(directory, headerOf(context, parsed, change, places, run, prior));
-    context.io.onHardStop(() => hardStop(parsed.again, run));
+    context.io.onHardStop(() => hardStop(again, run));
     try {
       result = await runPlan<Step, World>({
-        plan: { ...change.plan, command: parsed.again },
+        plan: { ...change.plan, command: again },
         registry,
         world: (signal) => world.withSignal(signal),
         journal,
@@ -130,7 +131,7 @@ async function underLocks<W>({ context, parsed, decide, shown, world, places, ru
     await locks.release();
   }
   if (result.error === null && change.remains !== null) result = { ...result, outcome: 'unfinished', error: change.remains };
-  if (result.error !== null) result = { ...result, error: withWholeLines(result.error, parsed.again) };
+  if (result.error !== null) result = { ...result, error: withWholeLines(result.error, lineOf(parsed, change)) };
   return reporter.result({ run, result, title: change.plan.title, done: change.done, next: change.next });
 }
 
@@ -172,6 +173,11 @@ function pendingElsewhere(records: readonly RunRecord[], change: Change, topolog
     });
 }
 
+/** The line that goes on with this change: with the node that was chosen, because another choice would be another change. */
+function lineOf<W>(parsed: Parsed<W>, { target }: Change): string {
+  return target === undefined || parsed.againWith === undefined ? parsed.again : parsed.againWith(target);
+}
+
 function isSameChange(record: RunRecord, change: Change, topology: Topology): boolean {
   if (record.header.title !== change.plan.title || record.header.clusterFile !== topology.file) return false;
   const known = identifierIn(change);
@@ -189,11 +195,12 @@ function identifierIn(change: Change): string | null {
 }
 
 function headerOf<W>(context: Context, parsed: Parsed<W>, change: Change, places: readonly NodePlace[], run: string, prior: RunRecord | null): RunHeader {
-  const holder = holderOf(parsed.again, run);
+  const command = lineOf(parsed, change);
+  const holder = holderOf(command, run);
   return {
     format: 1,
     run,
-    command: parsed.again,
+    command,
     title: change.plan.title,
     cluster: parsed.topology.cluster,
     clusterFile: context.globals.file,
@@ -216,7 +223,7 @@ async function saved<W>(result: RunResult, parsed: Parsed<W>, change: Change): P
     return {
       ...result,
       outcome: 'unfinished',
-      error: thrown.as('unfinished', { details: ['Every step was done; only the cluster file does not say so yet.'], next: [parsed.again] }),
+      error: thrown.as('unfinished', { details: ['Every step was done; only the cluster file does not say so yet.'], next: [lineOf(parsed, change)] }),
     };
   }
 }

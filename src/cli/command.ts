@@ -84,6 +84,8 @@ export interface Parsed<W> {
   readonly adminPassword: Secret | null;
   /** The same command for any directory and environment: what `resume` runs and `next` lines say. */
   readonly again: string;
+  /** The same with the name of a node, where none was typed and the operation chooses one. */
+  readonly againWith?: (name: string) => string;
 }
 
 export interface ChangeShape<W> extends Shape {

@@ -15,6 +15,8 @@ export interface Change {
   readonly question: string | null;
   /** Why the run ends as unfinished (exit 5) although every step was done; `null`: it ends well. */
   readonly remains: PgreplError | null;
+  /** The node that was chosen, in a role change. */
+  readonly target?: string;
 }
 
 /** Looks at the world and decides; changes nothing. Called for the dry run, before the question, and again under the locks. */

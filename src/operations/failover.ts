@@ -63,6 +63,7 @@ export async function decideFailover(world: World, view: ClusterView, stopped: N
     next: ['pgrepl status'],
     question: `Promote ${name}, and leave ${stopped?.spec.name ?? unseen.map((node) => node.spec.name).join(', ')} behind?`,
     remains: null,
+    target: name,
   };
 }
 

@@ -30,8 +30,8 @@ export function standbyFile(node: NodeView, upstream: NodeView, fastRetry = fals
     }),
     what: fastRetry ? `stream from ${upstream.spec.name}, and look for WAL every 5 ms until the switchover is over` : `stream from ${upstream.spec.name}`,
     keepCopyAs: null,
-    // A primary ignores these; a standby takes them up at once.
-    reload: server?.inRecovery === true,
+    // A running primary reads them too, though it does nothing with them: so that nothing stale is left in its memory on the way back.
+    reload: server !== null,
   };
 }
 
@@ -108,8 +108,11 @@ export async function healAfterRoleChange(world: World, view: ClusterView, prima
     }
     steps.push(slot, standbyFile(node, wanted), { kind: 'start-server', node: node.spec.name, directory: place.pgdata, configFile: node.config === null ? null : outsideConfig(node.config, place.pgdata), as: 'standby' });
     late.push({ kind: 'prove-streaming', node: node.spec.name, upstream: wanted.spec.name, primary: name, delayed: node.spec.delay !== undefined });
+    // What it kept for others while it was the primary can only be seen once it runs.
+    late.push(...view.nodes.filter((other) => other.spec.upstream !== node.spec.name).map((other): Step => ({ kind: 'drop-slot', node: node.spec.name, slot: other.spec.name })));
   }
-  if (valuesOf(primary.config?.standby ?? null).has('primary_conninfo')) late.push(noStandbyFile(primary));
+  const inMemory = (server.settings['primary_conninfo']?.value ?? '') !== '';
+  if (inMemory || valuesOf(primary.config?.standby ?? null).has('primary_conninfo')) late.push(noStandbyFile(primary));
   late.push(...staleSlots(view, primary, steps.length > 0));
   return {
     plan: { title: `promote ${name}`, command: `pgrepl promote ${name}`, basis: basisOf(view), steps: [...steps, ...late], notices },
@@ -118,6 +121,7 @@ export async function healAfterRoleChange(world: World, view: ClusterView, prima
     next: ['pgrepl status'],
     question: null,
     remains: null,
+    target: name,
   };
 }
 

@@ -44,6 +44,7 @@ export function decideSwitchover(view: ClusterView, primary: NodeView, want: Pro
     next: ['pgrepl status'],
     question: interrupted ? null : `Hand over from ${primary.spec.name} to ${name}?`,
     remains: null,
+    target: name,
   };
 }
 

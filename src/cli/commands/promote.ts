@@ -3,8 +3,7 @@ import type { Promote } from '../../operations/wants.ts';
 import { hasControlCharacter, printable } from '../../postgres/names.ts';
 import { parseBytes } from '../../postgres/units.ts';
 import { change, type Command, type Context, type OptionSpec } from '../command.ts';
-import { ADMIN_OPTIONS, BUDGET_OPTION, budgetFrom, parseKnown } from '../known-node.ts';
-import { knownNode } from '../node-words.ts';
+import { ADMIN_OPTIONS, BUDGET_OPTION, budgetFrom, parseRoleChange } from '../known-node.ts';
 
 const OPTIONS: readonly OptionSpec[] = [
   { flags: '--failover', help: 'never a planned switchover: refused while the primary runs' },
@@ -25,9 +24,7 @@ export const promote: Command = change<Promote>({
     const fenced = fencedFrom(context);
     const acceptLoss = lossFrom(context.words.text('acceptLoss'));
     const budgetMs = budgetFrom(context);
-    const parsed = await parseKnown(context, OPTIONS);
-    const [typed] = context.words.arguments;
-    const name = typed === undefined ? null : knownNode(typed, parsed.topology);
+    const { name, ...parsed } = await parseRoleChange(context, OPTIONS);
     return { ...parsed, want: { name, mode: context.words.flag('failover') ? 'failover' : 'either', fenced, acceptLoss, budgetMs } };
   },
   decide: async () => (await import('../../operations/promote.ts')).decidePromote,

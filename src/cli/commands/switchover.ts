@@ -1,7 +1,6 @@
 import type { Promote } from '../../operations/wants.ts';
 import { change, type Command, type OptionSpec } from '../command.ts';
-import { ADMIN_OPTIONS, BUDGET_OPTION, budgetFrom, parseKnown } from '../known-node.ts';
-import { knownNode } from '../node-words.ts';
+import { ADMIN_OPTIONS, BUDGET_OPTION, budgetFrom, parseRoleChange } from '../known-node.ts';
 
 const OPTIONS: readonly OptionSpec[] = [BUDGET_OPTION, ...ADMIN_OPTIONS];
 
@@ -14,9 +13,7 @@ export const switchover: Command = change<Promote>({
   examples: ['pgrepl switchover --dry-run', 'pgrepl switchover node2'],
   parse: async (context) => {
     const budgetMs = budgetFrom(context);
-    const parsed = await parseKnown(context, OPTIONS);
-    const [typed] = context.words.arguments;
-    const name = typed === undefined ? null : knownNode(typed, parsed.topology);
+    const { name, ...parsed } = await parseRoleChange(context, OPTIONS);
     return { ...parsed, want: { name, mode: 'planned', fenced: null, acceptLoss: null, budgetMs } };
   },
   decide: async () => (await import('../../operations/promote.ts')).decidePromote,
