@@ -42,7 +42,7 @@ const GENTLE: readonly Blow[] = ['terminate', 'interrupt', 'hang-up'];
  */
 export async function killAndHeal(m: Machine, story: KillStory): Promise<void> {
   const chance = chanceOf(Number(process.env['PGREPL_KILL_SEED'] ?? Math.floor(Math.random() * 2 ** 31)));
-  const gentle = Math.max(1, Math.round(KILLS / 4));
+  const gentle = Math.max(1, Math.round(KILLS / 5));
   const blows: Blow[] = [
     ...Array.from({ length: KILLS }, (_, index): Blow => (index % 3 === 2 ? 'kill-tree' : 'kill')),
     ...Array.from({ length: gentle }, (_, index): Blow => GENTLE[(index + chance.below(3)) % 3] ?? 'terminate'),
