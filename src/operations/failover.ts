@@ -11,7 +11,7 @@ import { basisOf, type ClusterView, type NodeView } from './cluster.ts';
 import { openForStandbys, passfileSteps } from './open-for-standbys.ts';
 import { judgeCandidate } from './preflight-promote.ts';
 import { isStoppedStandby } from './roles.ts';
-import { configuredUpstream, editsAfter, followSteps, noStandbyFile } from './role-change.ts';
+import { configuredUpstream, describeStandingStill, editsAfter, followSteps, noStandbyFile } from './role-change.ts';
 import type { Promote } from './wants.ts';
 
 /** How the old primary ended, and where: what any loss is measured against. */
@@ -54,6 +54,7 @@ export async function decideFailover(world: World, view: ClusterView, stopped: N
         old.says,
         ...describeCandidates(candidates, old.end),
         ...siblings.filter((node) => !after.includes(node)).map((node) => `${node.spec.name} is ahead of ${name} and cannot follow it; it needs rejoin`),
+        ...describeStandingStill(after, chosen.node),
         ...(stopped === null ? [] : describeUnseen(view, stopped, chosen.node)),
         ...(stopped === null ? fencingSteps(unseen) : [`${stopped.spec.name} is left unable to start (mode 0701), its WAL untouched`]),
       ],

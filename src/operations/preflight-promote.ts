@@ -1,5 +1,6 @@
 import type { Reason } from '../errors.ts';
 import { hasInclude } from '../postgres/conf-file.ts';
+import { REQUIRED_PARAMETERS } from '../postgres/control-data.ts';
 import { bytesBetween } from '../postgres/lsn.ts';
 import { renderBytes } from '../postgres/units.ts';
 import { isDelayed } from './candidates.ts';
@@ -11,7 +12,6 @@ import { followersOf } from './role-change.ts';
 const LAG_LIMIT_BYTES = 16 * 1024 * 1024;
 /** Fast shutdown waits for the archiver to take what is ready (hazard I06). */
 const ARCHIVE_LIMIT_FILES = 16;
-const REQUIRED = ['max_connections', 'max_worker_processes', 'max_wal_senders', 'max_prepared_transactions', 'max_locks_per_transaction'] as const;
 
 /** What makes a planned stop of this primary long or harmful. Of one that is stopped already nothing can be said. Pure. */
 export function judgePrimary(primary: NodeView, interrupted: boolean): readonly Reason[] {
@@ -46,7 +46,7 @@ export function judgeCandidate(view: ClusterView, primary: NodeView | null, cand
   const reasons: Reason[] = [...managedByOthers(candidate), ...managed(candidate), ...siblings.flatMap(managed)];
   const settings = server.settings;
   // With these too low, replay pauses and the promote shuts the server down (hazards A03, X12). Never forced.
-  for (const name of REQUIRED) {
+  for (const name of REQUIRED_PARAMETERS) {
     const needed = Number(primary?.facts.server?.settings[name]?.value ?? control?.required[name] ?? 0);
     const own = Number(settings[name]?.value ?? needed);
     if (own < needed) reasons.push(refuse('parameter-too-low', `${name} of ${node} is ${own}, and its primary runs with ${needed}: promoting it would shut it down`, `Raise it on ${node} and restart that.`));

@@ -1,3 +1,4 @@
+import { REQUIRED_PARAMETERS } from '../postgres/control-data.ts';
 import { features } from '../postgres/features.ts';
 import { laterLsn } from '../postgres/lsn.ts';
 import { judgeHistory, parseHistory } from '../postgres/timeline.ts';
@@ -61,7 +62,27 @@ export function followersOf(view: ClusterView, upstream: NodeView): readonly Nod
 
 /** A running standby to another upstream, seen to arrive. Its slot there must exist already. Pure. */
 export function followSteps(node: NodeView, upstream: NodeView, primary: NodeView): readonly Step[] {
-  return [...clearSystemSettings(node), standbyFile(node, upstream), { kind: 'prove-streaming', node: node.spec.name, upstream: upstream.spec.name, primary: primary.spec.name, delayed: node.spec.delay !== undefined }];
+  return [...clearSystemSettings(node), standbyFile(node, upstream), { kind: 'prove-streaming', node: node.spec.name, upstream: upstream.spec.name, primary: primary.spec.name, delayed: node.spec.delay !== undefined || whyItStandsStill(node, upstream) !== null }];
+}
+
+/** Why this standby receives what that upstream sends, and does not replay it; `null` when nothing is in the way (hazards A04, G05). Pure. */
+function whyItStandsStill(node: NodeView, upstream: NodeView): string | null {
+  const { server } = node.facts;
+  if (server === null) return null;
+  const lower = REQUIRED_PARAMETERS.flatMap((name) => {
+    const [own, theirs] = [server.settings[name]?.value, upstream.facts.server?.settings[name]?.value];
+    return own === undefined || theirs === undefined || Number(own) >= Number(theirs) ? [] : [`${name} is ${own} there and ${theirs} on ${upstream.spec.name}: raise it and restart ${node.spec.name}`];
+  });
+  if (lower.length > 0) return lower.join('; ');
+  return server.replayPause === 'not paused' ? null : 'its replay is paused';
+}
+
+/** The standbys that will hang on this upstream and not go on: attached is then all that can be proved. Pure. */
+export function describeStandingStill(nodes: readonly NodeView[], upstream: NodeView): readonly string[] {
+  return nodes.flatMap((node) => {
+    const why = whyItStandsStill(node, upstream);
+    return why === null ? [] : [`${node.spec.name} will receive and not replay: ${why}`];
+  });
 }
 
 /** What the cluster file says wrongly once `primary` is the primary: it has no upstream, and nobody names it as one. Pure. */

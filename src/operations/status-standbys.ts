@@ -1,10 +1,7 @@
-import type { RequiredParameters } from '../postgres/control-data.ts';
+import { REQUIRED_PARAMETERS } from '../postgres/control-data.ts';
 import { features } from '../postgres/features.ts';
 import type { Finding } from './status.ts';
 import { claimedUpstream, hasPassword, isForeign, isPaused, rootOf, sendersFor, upstreamAddress, wantedUpstream, type StatusView, type ViewedNode } from './status-links.ts';
-
-/** The parameters in which a standby must not be lower than its primary (PostgreSQL documentation 27.4.3). */
-const REQUIRED = ['max_connections', 'max_worker_processes', 'max_wal_senders', 'max_prepared_transactions', 'max_locks_per_transaction'] as const satisfies readonly (keyof RequiredParameters)[];
 
 /** What is wrong with running standbys: not attached, not replaying, attached elsewhere; and who hangs on the primary unknown to the file. */
 export function standbyFindings(view: StatusView): readonly Finding[] {
@@ -101,7 +98,7 @@ interface Lower {
 /** Required parameters in which the standby is lower than the primary runs with (or, while none can be asked, than WAL last demanded). */
 export function lowerParameters(node: ViewedNode, view: StatusView): readonly Lower[] {
   const primary = (rootOf(node, view) ?? view.primary)?.server ?? null;
-  return REQUIRED.flatMap((name): readonly Lower[] => {
+  return REQUIRED_PARAMETERS.flatMap((name): readonly Lower[] => {
     const own = node.server?.settings[name]?.value;
     const needed = primary?.settings[name]?.value ?? node.facts.control?.required[name];
     return own === undefined || needed === undefined || Number(own) >= Number(needed) ? [] : [{ name, own: Number(own), needed: Number(needed) }];

@@ -8,7 +8,7 @@ import { outsideConfig } from './config.ts';
 import { openForStandbys, passfileSteps } from './open-for-standbys.ts';
 import { judgeCandidate, judgePrimary, whatBreaks } from './preflight-promote.ts';
 import { preparedFor } from './roles.ts';
-import { clearSystemSettings, editsAfter, followersOf, followSteps, noStandbyFile, standbyFile } from './role-change.ts';
+import { clearSystemSettings, describeStandingStill, editsAfter, followersOf, followSteps, noStandbyFile, standbyFile } from './role-change.ts';
 import type { Promote } from './wants.ts';
 
 /** A planned switchover, or the rest of one that was interrupted after the primary was stopped. Nothing acknowledged is lost. */
@@ -36,6 +36,7 @@ export function decideSwitchover(view: ClusterView, primary: NodeView, want: Pro
         'nothing acknowledged is lost: the promote is sent only after the last record of the old primary has been replayed',
         `writes pause for a moment, at most ${want.budgetMs / 1000} s: then ${primary.spec.name} takes writes again`,
         ...describeUnseen(view, primary, candidate),
+        ...describeStandingStill(siblings, candidate),
         ...fragile,
       ],
     },

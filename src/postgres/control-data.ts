@@ -32,6 +32,8 @@ export interface ControlData {
 }
 
 /** The parameters in which a standby must not be lower than its primary (PostgreSQL documentation 27.4.3). */
+export const REQUIRED_PARAMETERS = ['max_connections', 'max_worker_processes', 'max_wal_senders', 'max_prepared_transactions', 'max_locks_per_transaction'] as const satisfies readonly (keyof RequiredParameters)[];
+
 export interface RequiredParameters {
   readonly max_connections: number;
   readonly max_worker_processes: number;
