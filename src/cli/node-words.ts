@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { usageError } from '../errors.ts';
+import { PgreplError, usageError } from '../errors.ts';
 import { parseCidr } from '../postgres/address.ts';
 import { hasControlCharacter, parseNodeName, printable, type NodeName } from '../postgres/names.ts';
 import { didYouMean } from '../topology/did-you-mean.ts';
@@ -128,7 +128,7 @@ function contradicts(known: NodeSpec, topology: Topology, given: { readonly via:
 
 function meetsNobody(spec: NodeSpec, topology: Topology, context: Context): void {
   const twin = topology.nodes.find((node) => node.name !== spec.name && node.via === spec.via && trimmed(node.pgdata) === spec.pgdata);
-  if (twin !== undefined) throw usageError('directory-taken', `${spec.name} would have the data directory of ${twin.name}: ${spec.pgdata}`, { hint: 'Two nodes cannot share one.' });
+  if (twin !== undefined) throw new PgreplError('refused', 'directory-taken', `${spec.name} would have the data directory of ${twin.name}: ${spec.pgdata}`, { node: spec.name, hint: 'Two nodes cannot share one.' });
   const sharer = topology.nodes.find((node) => node.name !== spec.name && node.host === spec.host && node.port === spec.port);
   if (sharer === undefined) return;
   const free = freePort(spec.host, topology);

@@ -44,18 +44,22 @@ export async function decideAddStandby(world: World, topology: Topology, want: A
   });
   const made = alreadyMade(facts);
   refuseOn(title, await preflightAddStandby(world, want, facts, made));
-  if (made === 'streaming') return change([]);
-  const { place } = facts.standby.facts;
-  if (made === 'running') return change([proofOf(facts, want.node)]);
-  if (made === 'stopped') return change([{ kind: 'start-server', node: name, directory: place.pgdata, configFile: null, as: 'standby' }, proofOf(facts, want.node)]);
+  const { place, emptyHolder } = facts.standby.facts;
+  const tidy: readonly Step[] = emptyHolder === null ? [] : [{ kind: 'finish-staging', node: name, staging: { holder: emptyHolder, pgdata: place.pgdata } }];
+  if (made === 'streaming') return change(tidy);
+  if (made === 'running') return change([proofOf(facts, want.node), ...tidy]);
+  if (made === 'stopped') return change([{ kind: 'start-server', node: name, directory: place.pgdata, configFile: null, as: 'standby' }, proofOf(facts, want.node), ...tidy]);
   return change(await planCopy(world, want, facts), [...noticesOf(want, facts), ...(await linksNotCopied(world, facts, want.node.waldir))]);
 }
 
 async function factsFor(world: World, view: ClusterView, want: AddStandby): Promise<AddStandbyFacts> {
   const name = want.node.name;
   const title = `add standby ${name}`;
-  refuseOn(title, splitBrain(view));
   const standby = viewOf(view, name);
+  const id = standby?.facts.server?.systemIdentifier;
+  // Whatever else runs at the place of the new node is in its way, but no second writer of this cluster.
+  const stranger = id !== undefined && view.nodes.every((node) => node === standby || (node.facts.server ?? node.facts.control)?.systemIdentifier !== id);
+  refuseOn(title, splitBrain(stranger ? { ...view, nodes: view.nodes.filter((node) => node !== standby) } : view));
   const primary = primariesOf(view).find((node) => node.spec.name !== name);
   if (standby === undefined) throw new Error('the new node was not observed');
   if (primary === undefined) {

@@ -32,13 +32,9 @@ export async function cloneConfiguration(world: World, want: AddStandby, facts: 
     const value = owned.get(name);
     if (value !== undefined) own[name] = { value, why: `as on ${upstream.spec.name}` };
   }
-  // Lowered on the primary but not restarted yet: its files say less than what its WAL asks of a standby.
-  for (const name of REQUIRED) {
-    const needed = primary.facts.server?.settings[name];
-    if (needed?.pendingRestart !== true) continue;
-    const written = Number((await valueInFiles(world, facts, name)) ?? needed.value);
-    if (written < Number(needed.value)) own[name] = { value: needed.value, why: `${primary.spec.name} still runs with it` };
-  }
+  // The files may say less than what the WAL asks of a standby: lowered on the primary, and not restarted yet.
+  const raised = await lowered(world, facts);
+  for (const { name, needed } of raised) own[name] = { value: needed, why: `${primary.spec.name} still runs with it` };
   own['port'] = { value: String(place.port), why: 'as in the cluster file' };
   own['cluster_name'] = { value: place.name, why: 'shows in ps, and names the standby to its upstream' };
   own['listen_addresses'] = { value: listenOn(place.host, sameMachine(facts) ? (server.settings['listen_addresses']?.value ?? 'localhost') : 'localhost'), why: 'where standbys and clients connect' };
@@ -58,7 +54,7 @@ export async function cloneConfiguration(world: World, want: AddStandby, facts: 
     hasTriggerFile: features(server.versionNumber).promoteTriggerFile,
     fastRetry: false,
   });
-  const strip = [...RECOVERY_SETTINGS, ...Object.keys(own).filter((name) => !REQUIRED.includes(name) && !KEPT.includes(name)), 'data_directory', 'hba_file', 'ident_file', 'external_pid_file'];
+  const strip = [...RECOVERY_SETTINGS, ...Object.keys(own).filter((name) => raised.some((one) => one.name === name) || (!REQUIRED.includes(name) && !KEPT.includes(name))), 'data_directory', 'hba_file', 'ident_file', 'external_pid_file'];
   const names = [...new Set(strip)].sort();
   return [
     { ...at, kind: 'strip-auto-conf', path: 'postgresql.auto.conf', names, found: names.filter((name) => auto.has(name)) },
@@ -72,7 +68,16 @@ function sameMachine(facts: AddStandbyFacts): boolean {
   return facts.upstream.spec.via === facts.standby.spec.via;
 }
 
-async function valueInFiles(world: World, facts: AddStandbyFacts, name: string): Promise<string | null> {
-  const { spec, facts: seen } = facts.primary;
-  return await (await world.node(spec.name).programs()).settingValue(seen.place.pgdata, null, name);
+/** Those of the five that the files of the upstream, which the copy takes along, set lower than what the primary runs with; reloaded or not. */
+async function lowered(world: World, facts: AddStandbyFacts): Promise<readonly { readonly name: string; readonly needed: string }[]> {
+  const { upstream, primary } = facts;
+  const programs = await world.node(upstream.spec.name).programs();
+  const found = await Promise.all(
+    REQUIRED.map(async (name) => {
+      const needed = primary.facts.server?.settings[name]?.value;
+      const written = await programs.settingValue(upstream.facts.place.pgdata, null, name);
+      return needed !== undefined && written !== null && Number(written) < Number(needed) ? [{ name, needed }] : [];
+    }),
+  );
+  return found.flat();
 }
