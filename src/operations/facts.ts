@@ -27,6 +27,8 @@ export interface NodeFacts {
   readonly hasSignal: boolean;
   /** An unfinished add-standby or init-primary has left this beside the directory. */
   readonly staging: { readonly holder: string; readonly marker: StagingMarker } | null;
+  /** A staging directory that was all but removed: empty, without its marker. */
+  readonly emptyHolder: string | null;
   readonly state: ServerState;
   readonly server: ServerFacts | null;
   readonly trouble: string | null;

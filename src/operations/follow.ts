@@ -2,13 +2,14 @@ import { PgreplError, refuseOn, type Reason } from '../errors.ts';
 import { bytesBetween, laterLsn } from '../postgres/lsn.ts';
 import { judgeHistory, parseHistory } from '../postgres/timeline.ts';
 import { renderBytes } from '../postgres/units.ts';
+import type { Step } from '../steps/index.ts';
 import type { World } from '../steps/world.ts';
 import type { Topology } from '../topology/topology.ts';
 import { allowedRanges } from './access.ts';
 import type { Change } from './change.ts';
 import { basisOf, managedByOthers, observeCluster, primariesOf, splitBrain, viewOf, type ClusterView, type NodeView } from './cluster.ts';
 import { openForStandbys, passfileSteps } from './open-for-standbys.ts';
-import { configuredUpstream, followSteps } from './role-change.ts';
+import { configuredUpstream, describeStandingStill, followSteps, isPaused } from './role-change.ts';
 import type { Follow } from './wants.ts';
 
 /** A running standby is re-pointed to another upstream, by reload, and seen to arrive there. */
@@ -27,21 +28,20 @@ export async function decideFollow(world: World, topology: Topology, want: Follo
   refuseOn(title, await wouldNotFollow(world, node, upstream));
   const old = configuredUpstream(view, node);
   const there = upstream.facts.server.senders.some((sender) => sender.applicationName === want.name && sender.state === 'streaming') && old === upstream;
+  if (!there && isPaused(node)) refuseOn(title, [{ code: 'replay-paused', node: want.name, message: `replay on ${want.name} is paused, and a paused standby looks for no other upstream`, next: ['SELECT pg_wal_replay_resume()'] }]);
   return {
     plan: {
       title,
       command: `pgrepl follow ${want.name} --upstream ${want.upstream}`,
       basis: basisOf(view),
-      steps: there
-        ? []
-        : [
-            ...passfileSteps(view, primary),
-            ...openForStandbys(view, null, allowedRanges(view.nodes.map((one) => one.spec))),
-            { kind: 'create-slot', node: want.upstream, slot: want.name, claimedBy: null },
-            ...followSteps(node, upstream, primary),
-            ...(old !== undefined && old !== upstream && old.facts.server !== null ? [{ kind: 'drop-slot', node: old.spec.name, slot: want.name } as const] : []),
-          ],
-      notices: [],
+      steps: [
+        ...(there ? [] : attach(view, node, upstream, primary)),
+        // Also after an interrupted run: what an old upstream keeps for it fills the disk there (hazard E01).
+        ...view.nodes
+          .filter((other) => other !== upstream && other.facts.server?.slots.some((slot) => slot.name === want.name && slot.type === 'physical' && !slot.temporary) === true)
+          .map((other): Step => ({ kind: 'drop-slot', node: other.spec.name, slot: want.name })),
+      ],
+      notices: describeStandingStill([node], upstream),
     },
     edits: [{ edit: 'set-upstream', name: node.spec.name, upstream: upstream === primary ? null : upstream.spec.name }],
     done: `${want.name} streams from ${want.upstream}, proved by a fresh record`,
@@ -49,6 +49,16 @@ export async function decideFollow(world: World, topology: Topology, want: Follo
     question: null,
     remains: null,
   };
+}
+
+/** Everything that lets it in there, and then the move itself. Pure. */
+function attach(view: ClusterView, node: NodeView, upstream: NodeView, primary: NodeView): readonly Step[] {
+  return [
+    ...passfileSteps(view, primary),
+    ...openForStandbys(view, null, allowedRanges(view.nodes.map((one) => one.spec))),
+    { kind: 'create-slot', node: upstream.spec.name, slot: node.spec.name, claimedBy: null },
+    ...followSteps(node, upstream, primary),
+  ];
 }
 
 function standsInTheWay(view: ClusterView, node: NodeView, upstream: NodeView, primary: NodeView | undefined): readonly Reason[] {

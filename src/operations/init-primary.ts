@@ -53,7 +53,8 @@ async function planNew(world: World, view: ClusterView, node: NodeView, want: In
   const running = view.nodes.filter((other) => other !== node && other.facts.server?.inRecovery === false);
   const reasons: Reason[] = [
     ...running.map((other) => ({ code: 'primary-exists', node: other.spec.name, message: `${other.spec.name} is the primary of cluster "${view.topology.cluster}" already`, next: [`pgrepl add-standby ${node.spec.name}`], hint: 'A second primary is a cluster of its own: give it its own cluster file.' })),
-    ...(await portInUse(world, place)),
+    // An unfinished run of ours may have come as far as starting it.
+    ...((node.facts.processes?.length ?? 0) > 0 ? [] : await portInUse(world, place)),
     ...supported(await world.node(place.name).programs()),
   ];
   refuseOn(`init primary ${place.name}`, reasons);
@@ -140,6 +141,7 @@ async function planAdoption(world: World, view: ClusterView, node: NodeView, wan
       ...(starts ? [{ kind: 'start-server', node: place.name, directory: place.pgdata, configFile, as: 'primary' } as const] : []),
       ...(restarts ? [{ kind: 'restart-server', node: place.name, directory: place.pgdata, configFile, as: 'primary', because: waiting } as const] : []),
       ...roleSteps(place, server?.systemIdentifier ?? node.facts.control?.systemIdentifier ?? null, takesReplication),
+      ...(node.facts.emptyHolder === null ? [] : [{ kind: 'finish-staging', node: place.name, staging: { holder: node.facts.emptyHolder, pgdata: place.pgdata } } as const]),
       ...checks(settings.filter((setting) => starts || restarts || !setting.restart), place, configFile),
     ],
     notices: [...(uncapped === null ? [] : [uncapped]), ...role.notices],
@@ -175,7 +177,8 @@ function standsInTheWay(node: NodeView, want: InitPrimary): readonly Reason[] {
     case 'up':
       return [];
     case 'down':
-      return want.start ? [] : [{ code: 'server-down', node: name, message: `the server in ${place.pgdata} is stopped (${control?.state ?? 'no control data'})`, next: [`pgrepl init-primary ${name} --start${want.restart ? ' --restart' : ''}`], hint: 'pgrepl starts a stopped server only when it is told to.' }];
+      // Our own file is in place: a restart that was asked for stopped it, and asking for it again starts it.
+      return want.start || (want.restart && node.config?.owned !== null && node.config !== null) ? [] : [{ code: 'server-down', node: name, message: `the server in ${place.pgdata} is stopped (${control?.state ?? 'no control data'})`, next: [`pgrepl init-primary ${name} --start${want.restart ? ' --restart' : ''}`], hint: 'pgrepl starts a stopped server only when it is told to.' }];
     case 'starting':
     case 'stopping':
       return [{ code: `server-${state}`, node: name, message: `the server in ${place.pgdata} is ${state}`, hint: 'Run the command again when it is done.' }];

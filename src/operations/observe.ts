@@ -26,7 +26,7 @@ export interface Evidence {
 /** How the server answered: its facts, or the failure; `null` while there is no answer. */
 export type Answer = { readonly server: ServerFacts } | { readonly error: PgreplError } | null;
 
-type Seen = { -readonly [K in keyof (Evidence & Pick<NodeFacts, 'directoryMode' | 'owner' | 'control' | 'hasSignal' | 'staging'>)]: (Evidence & NodeFacts)[K] };
+type Seen = { -readonly [K in keyof (Evidence & Pick<NodeFacts, 'directoryMode' | 'owner' | 'control' | 'hasSignal' | 'staging' | 'emptyHolder'>)]: (Evidence & NodeFacts)[K] };
 
 /** A server that has not answered by then is also looked at from outside, so that both are done by the deadline. */
 const PATIENCE_MS = 1_000;
@@ -37,7 +37,7 @@ const PATIENCE_MS = 1_000;
  * `interrupted`, when the signal fires.
  */
 export async function observeNode(world: NodeWorld, options: ObserveOptions): Promise<NodeFacts> {
-  const seen: Seen = { directory: null, directoryMode: null, owner: null, control: null, processes: null, hasSignal: false, staging: null, pidFile: null, trouble: null };
+  const seen: Seen = { directory: null, directoryMode: null, owner: null, control: null, processes: null, hasSignal: false, staging: null, emptyHolder: null, pidFile: null, trouble: null };
   const end = deadline(options);
   const got: { answer: Answer } = { answer: null };
   let outside: Promise<void> | undefined;
@@ -140,7 +140,7 @@ async function gather(world: NodeWorld, seen: Seen): Promise<void> {
     // A working directory has no symlinks in its name.
     piece(host.realPath(place.pgdata).then(async (real) => await host.processesIn(real)).then((processes) => void (seen.processes = processes))),
     piece(host.readText(`${place.pgdata}/postmaster.pid`).then((text) => void (seen.pidFile = text === null ? null : parsePidFile(text)))),
-    piece(readStaging(host, place.pgdata).then((staging) => void (seen.staging = staging))),
+    piece(readStaging(host, place.pgdata, seen)),
   ]);
 }
 
@@ -169,12 +169,12 @@ export function directoryState(entries: readonly string[] | null): DirectoryStat
   return entries.every((name) => name === '.pgrepl-staging') ? 'empty' : 'foreign';
 }
 
-async function readStaging(host: Host, pgdata: string): Promise<NodeFacts['staging']> {
+async function readStaging(host: Host, pgdata: string, seen: Seen): Promise<void> {
   for (const holder of [besideHolder(pgdata), insideHolder(pgdata)]) {
     const marker = await readMarker(host, holder);
-    if (marker !== null) return { holder, marker };
+    if (marker !== null) seen.staging ??= { holder, marker };
+    else if ((await host.list(holder))?.length === 0) seen.emptyHolder ??= holder;
   }
-  return null;
 }
 
 function factsOf(world: NodeWorld, answer: Answer, seen: Seen, options: ObserveOptions): NodeFacts {

@@ -103,7 +103,7 @@ async function targetReasons(world: World, want: AddStandby, facts: AddStandbyFa
     reasons.push({ code: 'address-of-other', node, message: `${other.spec.name} has the address ${place.host}:${place.port} already`, next: [`--port ${place.port + 1}`] });
   }
   if (reasons.length > 0) return reasons;
-  if (server !== null) return [{ code: 'server-runs', node, message: server.inRecovery ? `a standby of another kind runs in ${place.pgdata}` : `a primary runs in ${place.pgdata}`, hint: 'pgrepl does not replace what is there.' }];
+  if (server !== null && staging === null) return [{ code: 'server-runs', node, message: server.inRecovery ? `a standby of another kind runs in ${place.pgdata}` : `a primary runs in ${place.pgdata}`, hint: 'pgrepl does not replace what is there.' }];
   const marker = staging?.marker;
   if (marker !== undefined && (marker.node !== node || marker.command !== 'add-standby' || marker.upstream !== upstream.spec.name)) {
     const words = marker.command === 'add-standby' ? `add-standby ${marker.node}${marker.upstream === null ? '' : ` --upstream ${marker.upstream}`}` : `init-primary ${marker.node}`;

@@ -1,7 +1,8 @@
 import { PgreplError } from '../errors.ts';
 import { NOTHING_TO_SHOW } from '../plan/step.ts';
 import { showsCommand, type Kind } from './kind.ts';
-import { isPublished, readMarker, removeStaging, sameMarker, stagedData, type Staging, type StagingMarker } from './staging.ts';
+import { moveEntries } from './publish-directory.ts';
+import { hasFlag, isPublished, MOVING, readMarker, removeStaging, sameMarker, stagedData, type Staging, type StagingMarker } from './staging.ts';
 
 /** Claims the place of a new directory: the holder with its marker, and a data directory in it that no server starts. */
 export interface PrepareStaging {
@@ -21,11 +22,17 @@ export const prepareStaging: Kind<PrepareStaging, null> = {
     const marker = await readMarker(host, step.staging.holder);
     if (marker === null || !sameMarker(marker, { ...step.marker, run: '' })) return { already: false, before: null };
     if (await isPublished(host, step.staging)) return { already: true, ours: null };
-    return (await host.stat(stagedData(step.staging))) === null ? { already: false, before: null } : { already: true, ours: null };
+    const ready = (await host.stat(stagedData(step.staging))) !== null && !(await hasFlag(host, step.staging, MOVING));
+    return ready ? { already: true, ours: null } : { already: false, before: null };
   },
 
   apply: async (step, world) => {
     const { host, programs } = world.node(step.node);
+    // Cut off while it was published: everything before that is done, and half of it is no longer where it was made.
+    if (await hasFlag(host, step.staging, MOVING)) {
+      await moveEntries(host, step.staging);
+      return;
+    }
     const entries = await host.list(step.staging.holder);
     if (entries !== null) {
       // A leftover of an unfinished run with other arguments: what it may still be running goes first.

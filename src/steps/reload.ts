@@ -33,10 +33,15 @@ export async function isLoaded(at: FileAt, path: string, world: World): Promise<
   return !at.reload || (await (await world.node(at.node).server()).hasLoaded(path));
 }
 
-/** After a file was put back. A server that is down reads it when it starts. */
+/** After a file was put back. A server that is down, or on its way down, reads it when it starts. */
 export async function reloadIfRunning(node: string, world: World): Promise<void> {
   const { place, programs, server } = world.node(node);
-  if ((await (await programs()).processes(place.pgdata)).length > 0) await (await server()).reload();
+  if ((await (await programs()).processes(place.pgdata)).length === 0) return;
+  try {
+    await (await server()).reload();
+  } catch (error) {
+    if (!(error instanceof PgreplError && error.code === 'server-stopping')) throw error;
+  }
 }
 
 /** A configuration that the next restart would fail on. */

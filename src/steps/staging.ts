@@ -67,6 +67,9 @@ function isMarker(value: unknown): value is StagingMarker {
   return marker.format === 1 && typeof marker.node === 'string' && typeof marker.pgdata === 'string' && Array.isArray(marker.also);
 }
 
+/** Set before the first entry of a mount point is moved: from then on the move is gone on with, whatever was cut off. */
+export const MOVING = 'moving';
+
 /** True once the directory has its final name: nothing is left in the staging but the marker. */
 export async function isPublished(host: Host, staging: Staging): Promise<boolean> {
   if ((await host.stat(stagedData(staging))) !== null) return false;

@@ -179,8 +179,8 @@ export class FakePrograms implements Programs {
       const fixed = { data_directory: directory, hba_file: `${directory}/pg_hba.conf`, ident_file: `${directory}/pg_ident.conf`, config_file: configFile ?? `${directory}/postgresql.conf`, server_version: renderVersionNumber(this.versionNumber), server_version_num: String(this.versionNumber), data_checksums: this.#data(directory).control()?.checksums === true ? 'on' : 'off' };
       const major = majorOf(this.versionNumber);
       const setting = settingsAtStart(readConfiguration(this.#disk, directory, fixed.config_file, major), major, fixed).get(name);
-      // As `postgres -C` shows it: with its unit.
-      return setting === undefined ? null : setting.unit !== null && /^[1-9][0-9]*$/.test(setting.value) ? withUnit(setting.value, setting.unit) : setting.value;
+      // As `postgres -C` prints it: the bare number in the setting's unit (GetConfigOption), as pg_settings does.
+      return setting?.value ?? null;
     });
   }
 
@@ -275,9 +275,4 @@ function filesOf(disk: Disk, directory: string): readonly string[] {
     .map((path) => path.slice(directory.length + 1))
     .filter((name) => name !== '' && !skip(name) && nameOf(name) !== '')
     .sort();
-}
-
-function withUnit(value: string, unit: string): string {
-  const match = /^([0-9]*)([A-Za-z]+)$/.exec(unit);
-  return `${Number(value) * Number(match?.[1] === '' ? 1 : (match?.[1] ?? 1))}${match?.[2] ?? ''}`;
 }
