@@ -121,6 +121,8 @@ async function oneRound(m: Machine, round: Round, { moment, blow, told }: Attack
   for (const ran of [struck.ran, ...reruns]) if (/^ {4}at /m.test(ran.stderr + ran.stdout) || ran.exit === 1) wrong.push('it ended with a stack trace or as a bug');
   if (wrong.length > 0) {
     const said = [struck.ran, ...reruns].map((ran, index) => `--- run ${index + 1}: exit ${String(ran.exit ?? ran.signal)} after ${Math.round(ran.ms)} ms\n${ran.stdout}${ran.stderr}`);
+    // Also at once: the report of a long test comes when the whole file has ended.
+    process.stdout.write(`${told}: ${wrong[0] ?? ''}\n`);
     throw new Error(`${told}\n${wrong.map((line) => `  ✖ ${line}`).join('\n')}\nlast before the blow: ${struck.last}\n${said.join('\n')}\n${serverLogs(m)}`);
   }
   return struck;
