@@ -11,7 +11,7 @@ import { basisOf, type ClusterView, type NodeView } from './cluster.ts';
 import { openForStandbys, passfileSteps } from './open-for-standbys.ts';
 import { judgeCandidate } from './preflight-promote.ts';
 import { isStoppedStandby } from './roles.ts';
-import { configuredUpstream, describeStandingStill, editsAfter, followSteps, noStandbyFile } from './role-change.ts';
+import { configuredUpstream, describeStandingStill, editsAfter, followSteps, leftPaused, noStandbyFile } from './role-change.ts';
 import type { Promote } from './wants.ts';
 
 /** How the old primary ended, and where: what any loss is measured against. */
@@ -63,7 +63,7 @@ export async function decideFailover(world: World, view: ClusterView, stopped: N
     done: `${name} is the primary${after.length === 0 ? '' : `; ${after.map((node) => node.spec.name).join(', ')} stream${after.length === 1 ? 's' : ''} from it, proved`}`,
     next: ['pgrepl status'],
     question: `Promote ${name}, and leave ${stopped?.spec.name ?? unseen.map((node) => node.spec.name).join(', ')} behind?`,
-    remains: null,
+    remains: leftPaused(after, chosen.node),
     target: name,
   };
 }

@@ -1,3 +1,4 @@
+import { PgreplError } from '../errors.ts';
 import { REQUIRED_PARAMETERS } from '../postgres/control-data.ts';
 import { features } from '../postgres/features.ts';
 import { laterLsn } from '../postgres/lsn.ts';
@@ -60,28 +61,42 @@ export function followersOf(view: ClusterView, upstream: NodeView): readonly Nod
   return view.nodes.filter((node) => node.facts.server?.inRecovery === true && node !== upstream && configuredUpstream(view, node) === upstream);
 }
 
-/** A running standby to another upstream, seen to arrive. Its slot there must exist already. Pure. */
+/** A running standby to another upstream, seen to arrive unless its replay is paused. Its slot there must exist already. Pure. */
 export function followSteps(node: NodeView, upstream: NodeView, primary: NodeView): readonly Step[] {
-  return [...clearSystemSettings(node), standbyFile(node, upstream), { kind: 'prove-streaming', node: node.spec.name, upstream: upstream.spec.name, primary: primary.spec.name, delayed: node.spec.delay !== undefined || whyItStandsStill(node, upstream) !== null }];
+  const proof: Step = { kind: 'prove-streaming', node: node.spec.name, upstream: upstream.spec.name, primary: primary.spec.name, delayed: node.spec.delay !== undefined || lowerThan(node, upstream) !== null };
+  return [...clearSystemSettings(node), standbyFile(node, upstream), ...(isPaused(node) ? [] : [proof])];
 }
 
-/** Why this standby receives what that upstream sends, and does not replay it; `null` when nothing is in the way (hazards A04, G05). Pure. */
-function whyItStandsStill(node: NodeView, upstream: NodeView): string | null {
-  const { server } = node.facts;
-  if (server === null) return null;
-  const lower = REQUIRED_PARAMETERS.flatMap((name) => {
-    const [own, theirs] = [server.settings[name]?.value, upstream.facts.server?.settings[name]?.value];
-    return own === undefined || theirs === undefined || Number(own) >= Number(theirs) ? [] : [`${name} is ${own} there and ${theirs} on ${upstream.spec.name}: raise it and restart ${node.spec.name}`];
-  });
-  if (lower.length > 0) return lower.join('; ');
-  return server.replayPause === 'not paused' ? null : 'its replay is paused';
+/** A paused startup process starts no WAL receiver: such a standby hangs on nobody new until its replay goes on. Pure. */
+export function isPaused(node: NodeView): boolean {
+  return node.facts.server !== null && node.facts.server.replayPause !== 'not paused';
 }
 
-/** The standbys that will hang on this upstream and not go on: attached is then all that can be proved. Pure. */
+/** In which required parameters it is lower than that upstream, in words: it will receive and not replay (hazards A03, A04). Pure. */
+function lowerThan(node: NodeView, upstream: NodeView): string | null {
+  const [own, theirs] = [node.facts.server?.settings, upstream.facts.server?.settings];
+  const lower = REQUIRED_PARAMETERS.filter((name) => Number(own?.[name]?.value ?? 0) < Number(theirs?.[name]?.value ?? 0));
+  return lower.length === 0 ? null : lower.map((name) => `${name} is ${own?.[name]?.value ?? '?'} there and ${theirs?.[name]?.value ?? '?'} on ${upstream.spec.name}`).join(', ');
+}
+
+/** The standbys that will hang on this upstream and not go on. Pure. */
 export function describeStandingStill(nodes: readonly NodeView[], upstream: NodeView): readonly string[] {
   return nodes.flatMap((node) => {
-    const why = whyItStandsStill(node, upstream);
-    return why === null ? [] : [`${node.spec.name} will receive and not replay: ${why}`];
+    const lower = lowerThan(node, upstream);
+    return lower === null ? [] : [`${node.spec.name} cannot replay what ${upstream.spec.name} writes: ${lower}; raise it and restart ${node.spec.name}`];
+  });
+}
+
+/** What a role change leaves: paused standbys, prepared for their new upstream and not there yet. Pure. */
+export function leftPaused(nodes: readonly NodeView[], primary: NodeView): PgreplError | null {
+  const paused = nodes.filter(isPaused);
+  const [first] = paused;
+  if (first === undefined) return null;
+  const names = paused.map((node) => node.spec.name).join(', ');
+  return new PgreplError('unfinished', 'standby-paused', `${names} ${paused.length === 1 ? 'does' : 'do'} not stream from ${primary.spec.name} yet: replay is paused there`, {
+    node: first.spec.name,
+    hint: 'A paused standby looks for no other upstream. Its slot and its settings are in place: it comes when its replay goes on.',
+    next: [...describeStandingStill(paused, primary).length === 0 ? ['SELECT pg_wal_replay_resume()'] : [], `pgrepl promote ${primary.spec.name}`],
   });
 }
 
@@ -103,6 +118,7 @@ export async function healAfterRoleChange(world: World, view: ClusterView, prima
   const steps: Step[] = [];
   const late: Step[] = [];
   const notices: string[] = [];
+  const paused: NodeView[] = [];
   const history = parseHistory(await (await world.node(name).server()).timelineHistory(server.timeline));
   for (const node of view.nodes) {
     if (node === primary) continue;
@@ -112,8 +128,10 @@ export async function healAfterRoleChange(world: World, view: ClusterView, prima
       const attached = wanted.facts.server?.senders.some((sender) => sender.applicationName === node.spec.name && sender.state === 'streaming') === true;
       if (attached && configuredUpstream(view, node) === wanted) continue;
       const verdict = judgeHistory({ timeline: node.facts.server.timeline, endLsn: laterLsn(node.facts.server.receivedLsn, node.facts.server.replayedLsn) }, { timeline: server.timeline, history });
-      if (verdict.verdict === 'same' || verdict.verdict === 'ancestor') steps.push(slot, ...followSteps(node, wanted, primary));
-      else notices.push(`${node.spec.name} cannot follow ${name}: it ${verdict.verdict === 'ahead' ? 'has WAL beyond the point where the timelines part' : 'has another history'}`);
+      if (verdict.verdict === 'same' || verdict.verdict === 'ancestor') {
+        steps.push(slot, ...followSteps(node, wanted, primary));
+        paused.push(...(isPaused(node) ? [node] : []));
+      } else notices.push(`${node.spec.name} cannot follow ${name}: it ${verdict.verdict === 'ahead' ? 'has WAL beyond the point where the timelines part' : 'has another history'}`);
       continue;
     }
     const { control, hasSignal, state, directoryMode, place } = node.facts;
@@ -141,7 +159,7 @@ export async function healAfterRoleChange(world: World, view: ClusterView, prima
     done: `${name} is the primary${steps.length === 0 ? '' : ', and the others stream from it'}`,
     next: ['pgrepl status'],
     question: null,
-    remains: null,
+    remains: leftPaused(paused, primary),
     target: name,
   };
 }

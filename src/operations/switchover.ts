@@ -8,7 +8,7 @@ import { outsideConfig } from './config.ts';
 import { openForStandbys, passfileSteps } from './open-for-standbys.ts';
 import { judgeCandidate, judgePrimary, whatBreaks } from './preflight-promote.ts';
 import { preparedFor } from './roles.ts';
-import { clearSystemSettings, describeStandingStill, editsAfter, followersOf, followSteps, noStandbyFile, standbyFile } from './role-change.ts';
+import { clearSystemSettings, describeStandingStill, editsAfter, followersOf, followSteps, leftPaused, noStandbyFile, standbyFile } from './role-change.ts';
 import type { Promote } from './wants.ts';
 
 /** A planned switchover, or the rest of one that was interrupted after the primary was stopped. Nothing acknowledged is lost. */
@@ -44,7 +44,7 @@ export function decideSwitchover(view: ClusterView, primary: NodeView, want: Pro
     done: `${name} is the primary; ${[primary, ...siblings].map((node) => node.spec.name).join(', ')} ${siblings.length === 0 ? 'streams' : 'stream'} from it, proved`,
     next: ['pgrepl status'],
     question: interrupted ? null : `Hand over from ${primary.spec.name} to ${name}?`,
-    remains: null,
+    remains: leftPaused(siblings, candidate),
     target: name,
   };
 }
