@@ -7,7 +7,7 @@ import { lockAll, holderOf, type HeldLocks } from '../plan/lock.ts';
 import type { RunResult } from '../plan/outcome.ts';
 import { kindOf, samePlan } from '../plan/plan.ts';
 import { isUnfinished, unfinishedRun, type RunHeader, type RunRecord } from '../plan/record.ts';
-import { runPlan } from '../plan/run.ts';
+import { ended, runPlan } from '../plan/run.ts';
 import type { Json } from '../plan/step.ts';
 import { registry, type Step } from '../steps/index.ts';
 import { createWorld } from '../steps/live-world.ts';
@@ -52,6 +52,7 @@ export async function carryOut<W>(shape: ChangeShape<W>, context: Context): Prom
   }
   if (shown.edits.length > 0) await mustBeWritable(parsed.topology.file);
   if (nothingToRun(shown, parsed.topology, context)) {
+    if (shown.question !== null) await confirm(context, shown.plan.title, shown.question);
     await saveTopology(parsed.topology, shown.edits);
     return reporter.result({ run: null, result: { outcome: 'unchanged', error: null, failedAt: null }, title: shown.plan.title, done: shown.done, next: shown.next });
   }
@@ -99,6 +100,7 @@ async function underLocks<W>({ context, parsed, decide, shown, world, places, ru
   const locks = await takeLocks(world, places.filter((place) => parsed.locks.includes(place.name)), parsed.again, run);
   let result: RunResult;
   let change: Change;
+  let carried = false;
   try {
     change = await decide(world, parsed.topology, parsed.want);
     refuseChanged(shown, change);
@@ -122,15 +124,16 @@ async function underLocks<W>({ context, parsed, decide, shown, world, places, ru
         interrupted: context.io.signal,
         locksLost: locks.lost,
       });
+      carried = result.error === null;
+      if (carried && change.remains !== null) result = ended(journal, { ...result, outcome: 'unfinished', error: change.remains });
     } finally {
       journal.close();
       context.io.onHardStop(null);
     }
-    if (result.error === null) result = await saved(result, parsed, change);
+    if (carried) result = await saved(result, parsed, change);
   } finally {
     await locks.release();
   }
-  if (result.error === null && change.remains !== null) result = { ...result, outcome: 'unfinished', error: change.remains };
   if (result.error !== null) result = { ...result, error: withWholeLines(result.error, lineOf(parsed, change)) };
   return reporter.result({ run, result, title: change.plan.title, done: change.done, next: change.next });
 }

@@ -147,7 +147,8 @@ function proofOf(facts: AddStandbyFacts, node: NodeSpec): Step {
 
 /** As it goes into the cluster file: the upstream is named only when it is not the primary. */
 function specOf(want: AddStandby, facts: AddStandbyFacts): NodeSpec {
-  const { upstream: _, ...node } = want.node;
+  // A fence that was open is closed by the copy: the old directory of this name is no longer a node.
+  const { upstream: _, fenced: __, ...node } = want.node;
   return facts.upstream === facts.primary ? node : { ...node, upstream: facts.upstream.spec.name };
 }
 

@@ -4,6 +4,7 @@ import type { Programs } from '../postgres/tools.ts';
 import { renderVersionNumber } from '../postgres/version.ts';
 import { ownedConfEdited } from '../postgres/conf-file.ts';
 import type { Step } from '../steps/index.ts';
+import { lineDiff } from '../steps/kind.ts';
 import type { NodePlace, World } from '../steps/world.ts';
 import type { Topology, TopologyEdit } from '../topology/topology.ts';
 import { allowedRanges, blockLabel, hbaRules, hbaTrouble, identRules } from './access.ts';
@@ -11,7 +12,7 @@ import type { Change } from './change.ts';
 import { basisOf, managedByOthers, observeCluster, viewOf, type ClusterView, type NodeView } from './cluster.ts';
 import { OWNED_CONF, outsideConfig, STANDBY_CONF, type ConfigFacts } from './config.ts';
 import { judgeRole } from './role.ts';
-import { otherNodeMayRun, portInUse } from './preflight.ts';
+import { cannotMake, otherNodeMayRun, portInUse } from './preflight.ts';
 import { offlineSettings } from './offline-settings.ts';
 import { ownedSettings, overridden, renderNoStandby, renderOwned, uncappedSlots, type OwnedSetting, type SettingsInput } from './settings.ts';
 import type { InitPrimary } from './wants.ts';
@@ -57,8 +58,8 @@ async function planNew(world: World, view: ClusterView, node: NodeView, want: In
     ...((node.facts.processes?.length ?? 0) > 0 ? [] : await portInUse(world, place)),
     ...supported(await world.node(place.name).programs()),
   ];
-  refuseOn(`init primary ${place.name}`, reasons);
   const staging = node.facts.staging === null ? await stagingFor(world.node(place.name).host, place.pgdata) : { holder: node.facts.staging.holder, pgdata: place.pgdata };
+  refuseOn(`init primary ${place.name}`, [...reasons, ...(await cannotMake(world, place, staging))]);
   const { host } = world.node(place.name);
   const walTotalBytes = (await host.space(place.pgdata)).totalBytes;
   const settings = ownedSettings({ place, effective: {}, atRestart: {}, config: null, fresh: true, walTotalBytes, slotRetainedBytes: 0, set: want.node.set ?? {}, socketDirectory: await socketDirectoryFor(host) });
@@ -118,7 +119,7 @@ async function planAdoption(world: World, view: ClusterView, node: NodeView, wan
     ...managedByOthers(node),
     ...overridden(place.name, settings, config, input.effective),
     ...hbaTrouble(place, config, ranges, rules, want.overReject, features(programs.versionNumber).hbaJoinsLines),
-    ...editedByHand(place, config, want.replaceEdits),
+    ...editedByHand(place, config, settings, want.replaceEdits),
     ...role.reasons,
   ]);
 
@@ -126,7 +127,6 @@ async function planAdoption(world: World, view: ClusterView, node: NodeView, wan
   const restarts = waiting.length > 0 && want.restart;
   const takesReplication = starts || restarts || (Number(input.effective['max_wal_senders']?.value ?? '0') > 0 && input.effective['wal_level']?.value !== 'minimal');
   const at = { node: place.name, staging: null, reload: !starts };
-  const copy = config.owned !== null && ownedConfEdited(config.owned) ? `${config.folder}/${OWNED_CONF}.${new Date().toISOString().slice(0, 10)}` : null;
   const what = `open replication for "${place.replicationUser}" from ${ranges.join(', ')}`;
   const uncapped = uncappedSlots(input);
   const onReturn = restarts ? [{ kind: 'restart-on-return', node: place.name, directory: place.pgdata, configFile, because: waiting } as const] : [];
@@ -134,8 +134,8 @@ async function planAdoption(world: World, view: ClusterView, node: NodeView, wan
     steps: [
       // First of all, and so the last to be taken back: when the files are as they were.
       ...onReturn,
-      ...(config.standby === null ? [{ ...at, kind: 'write-file', path: `${config.folder}/${STANDBY_CONF}`, content: renderNoStandby(place), what: 'a primary streams from nowhere', keepCopyAs: null } as const] : []),
-      { ...at, kind: 'write-file', path: `${config.folder}/${OWNED_CONF}`, content: renderOwned(place.name, settings), what: 'what replication needs', keepCopyAs: copy },
+      ...(config.standby === null || ownedConfEdited(config.standby) ? [{ ...at, kind: 'write-file', path: `${config.folder}/${STANDBY_CONF}`, content: renderNoStandby(place), what: 'a primary streams from nowhere', keepCopyAs: datedCopy(config, STANDBY_CONF) } as const] : []),
+      { ...at, kind: 'write-file', path: `${config.folder}/${OWNED_CONF}`, content: renderOwned(place.name, settings), what: 'what replication needs', keepCopyAs: datedCopy(config, OWNED_CONF) },
       { ...at, kind: 'include-conf', path: config.confFile, include: OWNED_CONF },
       { ...at, kind: 'put-block', path: config.hbaFile, label: blockLabel(place.cluster), lines: rules, what },
       ...(starts ? [{ kind: 'start-server', node: place.name, directory: place.pgdata, configFile, as: 'primary' } as const] : []),
@@ -212,13 +212,34 @@ function expectations(settings: readonly OwnedSetting[]): Readonly<Record<string
   return Object.fromEntries(settings.flatMap((setting) => (setting.expect === null ? [] : [[setting.name, setting.expect]])));
 }
 
-function editedByHand(place: NodePlace, config: ConfigFacts, replaceEdits: boolean): readonly Reason[] {
+function editedByHand(place: NodePlace, config: ConfigFacts, settings: readonly OwnedSetting[], replaceEdits: boolean): readonly Reason[] {
   return [OWNED_CONF, STANDBY_CONF]
     .filter((file) => {
       const text = file === OWNED_CONF ? config.owned : config.standby;
       return text !== null && ownedConfEdited(text) && !replaceEdits;
     })
-    .map((file) => ({ code: 'edited-by-hand', node: place.name, message: `${config.folder}/${file} was edited by hand; it is rendered from the cluster file`, hint: 'Put the setting under set: in the cluster file. --replace-edits keeps a dated copy and renders it anew.', next: ['--replace-edits'] }));
+    .map((file) => ({
+      code: 'edited-by-hand',
+      node: place.name,
+      message: `${config.folder}/${file} was edited by hand; it is rendered from the cluster file`,
+      hint: `Put the setting under set: in the cluster file. --replace-edits keeps a dated copy and renders it anew. ${editsIn(place, config, file, settings)}`,
+      next: ['--replace-edits'],
+    }));
+}
+
+/** What the edit is, as lines that would go and come. */
+function editsIn(place: NodePlace, config: ConfigFacts, file: string, settings: readonly OwnedSetting[]): string {
+  const wanted = file === OWNED_CONF ? renderOwned(place.name, settings) : renderNoStandby(place);
+  const lines = lineDiff((file === OWNED_CONF ? config.owned : config.standby) ?? '', wanted)
+    .split('\n')
+    .filter((line) => /^[-+][^#]/.test(line));
+  return lines.length === 0 ? 'Its header was changed.' : `It would change: ${lines.join('; ')}`;
+}
+
+/** Where an edited file of ours is kept before it is rendered anew; `null` when nobody edited it. */
+function datedCopy(config: ConfigFacts, file: string): string | null {
+  const text = file === OWNED_CONF ? config.owned : config.standby;
+  return text !== null && ownedConfEdited(text) ? `${config.folder}/${file}.${new Date().toISOString().slice(0, 10)}` : null;
 }
 
 function restartNeeded(place: NodePlace, names: readonly string[]): PgreplError {

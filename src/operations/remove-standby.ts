@@ -25,7 +25,7 @@ export async function decideRemoveStandby(world: World, topology: Topology, want
   ];
   const warning = `${name} cannot be reached and is not stopped by this: it must not be started again`;
   return {
-    plan: { title: `remove standby ${name}`, command: `pgrepl remove-standby ${name}`, basis: basisOf(view), steps, notices: [`${place.pgdata} is kept, with its standby.signal`, ...(unseen ? [warning] : [])] },
+    plan: { title: `remove standby ${name}`, command: `pgrepl remove-standby ${name}`, basis: basisOf(view), steps, notices: [`${place.pgdata} is kept${node.facts.hasSignal ? ', with its standby.signal' : ''}`, ...(unseen ? [warning] : [])] },
     edits: [{ edit: 'remove-node', name: node.spec.name }],
     done: unseen ? `${name} is taken out of the cluster; ${warning}` : `${name} is taken out of the cluster and stopped; ${place.pgdata} is kept`,
     next: ['pgrepl status'],
