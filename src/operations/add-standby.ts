@@ -11,6 +11,7 @@ import { basisOf, observeCluster, primariesOf, splitBrain, viewOf, type ClusterV
 import { outsideConfig, valuesOf } from './config.ts';
 import { openForStandbys, passfileSteps } from './open-for-standbys.ts';
 import { linksNotCopied, preflightAddStandby } from './preflight-add-standby.ts';
+import { renderAgain } from './render-again.ts';
 import { stagingFor } from './staging-place.ts';
 import type { AddStandby } from './wants.ts';
 
@@ -46,9 +47,10 @@ export async function decideAddStandby(world: World, topology: Topology, want: A
   refuseOn(title, await preflightAddStandby(world, want, facts, made));
   const { place, emptyHolder } = facts.standby.facts;
   const tidy: readonly Step[] = emptyHolder === null ? [] : [{ kind: 'finish-staging', node: name, staging: { holder: emptyHolder, pgdata: place.pgdata } }];
-  if (made === 'streaming') return change(tidy);
-  if (made === 'running') return change([proofOf(facts, want.node), ...tidy]);
-  if (made === 'stopped') return change([{ kind: 'start-server', node: name, directory: place.pgdata, configFile: null, as: 'standby' }, proofOf(facts, want.node), ...tidy]);
+  const again = made === 'no' ? [] : renderAgain(want, facts);
+  if (made === 'streaming') return change([...again, ...(again.length === 0 ? [] : [proofOf(facts, want.node)]), ...tidy]);
+  if (made === 'running') return change([...again, proofOf(facts, want.node), ...tidy]);
+  if (made === 'stopped') return change([...again, { kind: 'start-server', node: name, directory: place.pgdata, configFile: null, as: 'standby' }, proofOf(facts, want.node), ...tidy]);
   return change(await planCopy(world, want, facts), [...noticesOf(want, facts), ...(await linksNotCopied(world, facts, want.node.waldir))]);
 }
 

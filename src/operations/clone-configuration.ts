@@ -13,6 +13,9 @@ const REQUIRED = ['max_connections', 'max_worker_processes', 'max_wal_senders', 
 /** Settings of replication that a copy takes over from our file of its upstream. */
 const KEPT = ['wal_level', 'max_wal_senders', 'max_replication_slots', 'hot_standby', 'wal_log_hints', 'wal_keep_size', 'max_slot_wal_keep_size'];
 
+/** Everything that a standby's own pgrepl.conf may hold besides what its `set` asks for. */
+export const CLONE_SETTINGS: readonly string[] = [...KEPT, ...REQUIRED, 'port', 'cluster_name', 'listen_addresses', 'unix_socket_directories', 'external_pid_file', 'hba_file', 'ident_file', 'include'];
+
 /**
  * The steps that make a copy a node of its own, all inside its staging: nothing of the upstream's identity may be left (port, name, slot,
  * paths), and nothing that an old restore or an earlier role put into postgresql.auto.conf (hazards A13, B22, D06, D07, D31).

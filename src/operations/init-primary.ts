@@ -10,7 +10,7 @@ import type { Topology, TopologyEdit } from '../topology/topology.ts';
 import { allowedRanges, blockLabel, hbaRules, hbaTrouble, identRules } from './access.ts';
 import type { Change } from './change.ts';
 import { basisOf, managedByOthers, observeCluster, viewOf, type ClusterView, type NodeView } from './cluster.ts';
-import { OWNED_CONF, outsideConfig, STANDBY_CONF, type ConfigFacts } from './config.ts';
+import { OWNED_CONF, outsideConfig, STANDBY_CONF, valuesOf, type ConfigFacts } from './config.ts';
 import { judgeRole } from './role.ts';
 import { cannotMake, otherNodeMayRun, portInUse } from './preflight.ts';
 import { offlineSettings } from './offline-settings.ts';
@@ -123,7 +123,7 @@ async function planAdoption(world: World, view: ClusterView, node: NodeView, wan
     ...role.reasons,
   ]);
 
-  const waiting = starts ? [] : settings.filter((setting) => setting.restart && setting.expect !== null).map((setting) => setting.name);
+  const waiting = starts ? [] : [...settings.filter((setting) => setting.restart && setting.expect !== null).map((setting) => setting.name), ...(await setThatNeedStart(world, place, config, input.set))];
   const restarts = waiting.length > 0 && want.restart;
   const takesReplication = starts || restarts || (Number(input.effective['max_wal_senders']?.value ?? '0') > 0 && input.effective['wal_level']?.value !== 'minimal');
   const at = { node: place.name, staging: null, reload: !starts };
@@ -156,6 +156,15 @@ function supported(programs: Programs): readonly Reason[] {
 
 async function hasSlots(world: World, place: NodePlace): Promise<boolean> {
   return ((await world.node(place.name).host.list(`${place.pgdata}/pg_replslot`)) ?? []).length > 0;
+}
+
+/** Settings of the operator that only a start can change, and that do not run yet. */
+async function setThatNeedStart(world: World, place: NodePlace, config: ConfigFacts, set: Readonly<Record<string, string>>): Promise<readonly string[]> {
+  const names = Object.keys(set);
+  if (names.length === 0) return [];
+  const present = valuesOf(config.owned);
+  const startOnly = await (await world.node(place.name).server()).startOnly(names);
+  return names.filter((name) => startOnly.has(name) && (present.get(name) !== set[name] || startOnly.get(name) === true));
 }
 
 async function wouldNotStart(world: World, place: NodePlace, configFile: string | null): Promise<readonly Reason[]> {

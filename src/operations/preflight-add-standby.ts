@@ -8,7 +8,8 @@ import { allowedRanges, hbaRules, hbaTrouble, leftOut } from './access.ts';
 import { managedByOthers } from './cluster.ts';
 import { folderOf, outsideConfig } from './config.ts';
 import { hasMap } from './open-for-standbys.ts';
-import { portInUse } from './preflight.ts';
+import { cannotMake, portInUse } from './preflight.ts';
+import { judgeRole } from './role.ts';
 import type { AddStandby } from './wants.ts';
 
 /** Senders that a copy takes (data and WAL), and one to spare for whoever else connects meanwhile (hazard A07). */
@@ -26,7 +27,9 @@ export async function preflightAddStandby(world: World, want: AddStandby, facts:
     ...(await oldRecoveryFile(world, facts)),
     ...(await targetReasons(world, want, facts)),
     ...(await tablespaceReasons(world, want, facts)),
+    ...(await cannotMake(world, facts.standby.facts.place, facts.staging)),
     ...accessReasons(want, facts),
+    ...(await loginReasons(world, facts)),
     ...(await spaceReasons(world, facts)),
   ];
 }
@@ -164,6 +167,16 @@ function accessReasons(want: AddStandby, facts: AddStandbyFacts): readonly Reaso
     reasons.push(...hbaTrouble(node.facts.place, node.config, ranges, hbaRules(node.facts.place, ranges, hasMap(node)), [], features(server.versionNumber).hbaJoinsLines));
   }
   return reasons;
+}
+
+/** The role and its password, with which the copy and the standby log in (hazard D35). */
+async function loginReasons(world: World, facts: AddStandbyFacts): Promise<readonly Reason[]> {
+  const { place } = facts.primary.facts;
+  const node = place.name;
+  if ((await (await world.node(node).server()).role(place.replicationUser)) === null) {
+    return [{ code: 'role-missing', node, message: `${node} has no role "${place.replicationUser}"`, next: [`pgrepl init-primary ${node}`] }];
+  }
+  return (await judgeRole(world, place)).reasons;
 }
 
 async function spaceReasons(world: World, facts: AddStandbyFacts): Promise<readonly Reason[]> {

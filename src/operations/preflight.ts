@@ -1,6 +1,8 @@
 import { PgreplError, type Reason } from '../errors.ts';
+import type { Staging } from '../steps/staging.ts';
 import type { NodePlace, World } from '../steps/world.ts';
 import type { ClusterView, NodeView } from './cluster.ts';
+import { folderOf } from './config.ts';
 
 /** Something listens at the port that the node is to have. Looks from the node's own machine. */
 export async function portInUse(world: World, place: NodePlace): Promise<readonly Reason[]> {
@@ -12,6 +14,19 @@ export async function portInUse(world: World, place: NodePlace): Promise<readonl
     throw error;
   }
   return [{ code: 'port-in-use', node: place.name, message: `port ${place.port} is in use`, hint: 'Choose another one with --port.', next: [`--port ${place.port + 1}`] }];
+}
+
+/** The directory is missing, and the owner of the server cannot make it. */
+export async function cannotMake(world: World, place: NodePlace, staging: Staging): Promise<readonly Reason[]> {
+  const inside = staging.holder.startsWith(`${place.pgdata}/`);
+  if (!inside || (await world.node(place.name).host.stat(place.pgdata)) !== null) return [];
+  return [{
+    code: 'parent-not-writable',
+    node: place.name,
+    message: `${place.osUser} cannot make ${place.pgdata}: ${folderOf(place.pgdata)} is not writable for it, or read-only`,
+    hint: 'An empty directory of its own at that place is enough.',
+    next: [`install -d -m 0700 -o ${place.osUser} ${place.pgdata}`],
+  }];
 }
 
 /**

@@ -4,7 +4,7 @@ import { features } from '../postgres/features.ts';
 import { laterLsn } from '../postgres/lsn.ts';
 import { judgeHistory, parseHistory } from '../postgres/timeline.ts';
 import type { Step } from '../steps/index.ts';
-import { LOCKED_MODE } from '../steps/small-steps.ts';
+import { LOCKED_MODE } from '../steps/staging.ts';
 import type { World } from '../steps/world.ts';
 import type { TopologyEdit } from '../topology/topology.ts';
 import type { Change } from './change.ts';
@@ -102,9 +102,15 @@ export function leftPaused(nodes: readonly NodeView[], primary: NodeView): Pgrep
 
 /** What the cluster file says wrongly once `primary` is the primary: it has no upstream, and nobody names it as one. Pure. */
 export function editsAfter(view: ClusterView, primary: NodeView): readonly TopologyEdit[] {
-  return view.nodes
-    .filter((node) => node.spec.upstream !== undefined && (node === primary || node.spec.upstream === primary.spec.name))
-    .map((node) => ({ edit: 'set-upstream', name: node.spec.name, upstream: null }));
+  return [
+    ...view.nodes
+      .filter((node) => node.spec.upstream !== undefined && (node === primary || node.spec.upstream === primary.spec.name))
+      .map((node): TopologyEdit => ({ edit: 'set-upstream', name: node.spec.name, upstream: null })),
+    // One that streams is no longer the server that was shut off somewhere.
+    ...view.nodes
+      .filter((node) => node.spec.fenced !== undefined && node.facts.server?.inRecovery === true && primary.facts.server?.senders.some((sender) => sender.applicationName === node.spec.name) === true)
+      .map((node): TopologyEdit => ({ edit: 'set-fence', name: node.spec.name, fenced: null })),
+  ];
 }
 
 /**

@@ -1,3 +1,4 @@
+import { LOCKED_MODE } from '../steps/staging.ts';
 import { parseConninfo } from '../postgres/conninfo.ts';
 import { bytesBetween, laterLsn, type Lsn } from '../postgres/lsn.ts';
 import type { Sender, ServerFacts, Slot } from '../postgres/server.ts';
@@ -149,8 +150,8 @@ export function roleOf(node: ViewedNode, view: StatusView): NodeRole {
   if (node.server !== null) return node.server.inRecovery ? 'standby' : 'primary';
   const { control, hasSignal } = node.facts;
   if (hasSignal || control?.state === 'shut down in recovery' || control?.state === 'in archive recovery') return 'standby';
-  // Where another node is the primary, a stopped one that once was is none any more.
-  return control !== null && view.primaries.length === 0 ? 'primary' : 'unknown';
+  // Where another node is the primary, or it was locked by a failover, a stopped one that once was is none any more.
+  return control !== null && view.primaries.length === 0 && node.facts.directoryMode !== LOCKED_MODE ? 'primary' : 'unknown';
 }
 
 export function stateOf(node: ViewedNode, view: StatusView): NodeState {

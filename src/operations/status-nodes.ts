@@ -1,9 +1,7 @@
+import { LOCKED_MODE } from '../steps/staging.ts';
 import { judgeHistory } from '../postgres/timeline.ts';
 import type { Finding, Level, StatusExtras } from './status.ts';
 import { isForeign, roleOf, type StatusView, type ViewedNode } from './status-links.ts';
-
-/** A data directory with this mode is refused by the server: the lock that a failover leaves on an old primary. */
-const LOCKED_MODE = 0o701;
 
 /** What is wrong with single nodes that do not answer, and what waits on those that do. */
 export function nodeFindings(view: StatusView, extras: StatusExtras): readonly Finding[] {

@@ -175,6 +175,8 @@ export interface Server {
   reload(): Promise<void>;
   /** True when it has read its files since this one was last modified (pg_conf_load_time against pg_stat_file). */
   hasLoaded(path: string): Promise<boolean>;
+  /** Those of these settings that only a start can change, and whether one is waiting for it now. */
+  startOnly(names: readonly string[]): Promise<ReadonlyMap<string, boolean>>;
   /** Errors of pg_file_settings, but for settings that only wait for a restart. */
   fileErrors(): Promise<readonly FileError[]>;
   hbaRules(): Promise<readonly HbaRuleRow[]>;

@@ -88,6 +88,10 @@ export function openServer(session: Session, { signal, openDatabase, guard, modi
         await pause(5);
       }
     },
+    startOnly: async (names) => {
+      const rows = await ask(START_ONLY_QUERY, { values: [`{${names.map((name) => `"${name.replaceAll(/["\\]/g, '')}"`).join(',')}}`] });
+      return new Map(rows.map((row) => [row['name'] ?? '', row['pending'] === 'true']));
+    },
     hasLoaded: async (path) => {
       const [row, written] = await Promise.all([one(LOADED_QUERY, [path]), modifiedAt?.(path) ?? null]);
       const loaded = Number(row?.['loaded'] ?? 0);
@@ -152,6 +156,9 @@ const LOAD_TIME_QUERY = 'SELECT extract(epoch FROM pg_conf_load_time())::text AS
 
 const LOADED_QUERY = `
 SELECT extract(epoch FROM pg_conf_load_time())::text AS loaded, extract(epoch FROM (pg_stat_file($1, true)).modification)::text AS written`;
+
+const START_ONLY_QUERY = `
+SELECT name, pending_restart::text AS pending FROM pg_catalog.pg_settings WHERE context = 'postmaster' AND name = ANY ($1::text[])`;
 
 // A changed value that waits for a restart is shown as an error there ("setting could not be applied"); it is none.
 const FILE_ERRORS_QUERY = `

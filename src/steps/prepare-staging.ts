@@ -1,8 +1,10 @@
 import { PgreplError } from '../errors.ts';
 import { NOTHING_TO_SHOW } from '../plan/step.ts';
+import { slotOf } from './create-slot.ts';
 import { showsCommand, type Kind } from './kind.ts';
 import { moveEntries } from './publish-directory.ts';
 import { hasFlag, isPublished, MOVING, readMarker, removeStaging, sameMarker, stagedData, type Staging, type StagingMarker } from './staging.ts';
+import type { World } from './world.ts';
 
 /** Claims the place of a new directory: the holder with its marker, and a data directory in it that no server starts. */
 export interface PrepareStaging {
@@ -52,6 +54,22 @@ export const prepareStaging: Kind<PrepareStaging, null> = {
     const { host, programs } = world.node(step.node);
     if ((await host.list(step.staging.holder)) === null) return;
     await (await programs()).stopLeftovers(stagedData(step.staging));
-    await removeStaging(host, step.staging);
+    const left = await slotLeft(step.marker, world);
+    if (left === null) await removeStaging(host, step.staging);
+    else {
+      await host.removeTree(stagedData(step.staging));
+      throw new PgreplError('unfinished', 'slot-left', `${left}, and ${step.staging.holder} proves that it is ours`, { node: step.node });
+    }
   },
 };
+
+/** That the slot of this copy may still be there, in words; `null` when it is gone. Without the marker nobody could tell whose it is. */
+async function slotLeft({ slot, upstream }: PrepareStaging['marker'], world: World): Promise<string | null> {
+  if (slot === null || upstream === null) return null;
+  try {
+    return (await slotOf(world, upstream, slot)) === null ? null : `slot ${slot} of ${upstream} is still there`;
+  } catch (error) {
+    if (error instanceof PgreplError && error.kind !== 'bug') return `slot ${slot} of ${upstream} may still be there (${error.message})`;
+    throw error;
+  }
+}

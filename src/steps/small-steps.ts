@@ -1,6 +1,7 @@
 import { PgreplError } from '../errors.ts';
 import { configurationBroken } from './reload.ts';
 import { showsCommand, showsSql, type Kind } from './kind.ts';
+import { LOCKED_MODE } from './staging.ts';
 
 /** Dirty buffers are written out now, so that the shutdown checkpoint of a switchover is small. Twice: the second one finds little. */
 export interface Checkpoint {
@@ -81,8 +82,6 @@ export interface LockDirectory {
   readonly node: string;
   readonly directory: string;
 }
-
-export const LOCKED_MODE = 0o701;
 
 export const lockDirectory: Kind<LockDirectory, { readonly mode: number }> = {
   title: (step) => `lock ${step.directory} (mode 0701): the old primary cannot be started`,

@@ -22,6 +22,9 @@ export interface StagingMarker {
   readonly also: readonly string[];
 }
 
+/** Mode of a data directory that no server starts from (postmaster checkDataDir wants 0700 or 0750), while every tool works in it. */
+export const LOCKED_MODE = 0o701;
+
 /** Where a directory is made, and where it goes. Everything a step needs to know to find it, before and after it was published. */
 export interface Staging {
   /** Holds the marker, the flags and `data`. Beside the target, or inside it where the parent cannot be used. */

@@ -71,6 +71,7 @@ export async function passwordIn(world: World, at: { readonly node: string; read
 }
 
 async function knownPassword(step: WritePassfile, world: World): Promise<Secret | null> {
+  if (world.givenPassword !== null) return world.givenPassword;
   if (step.from !== null) {
     const password = await passwordIn(world, step.from, step.user);
     if (password === null) {
@@ -81,7 +82,6 @@ async function knownPassword(step: WritePassfile, world: World): Promise<Secret 
     }
     return password;
   }
-  if (world.givenPassword !== null) return world.givenPassword;
   const first = step.targets[0];
   return first === undefined ? null : await passwordIn(world, { node: step.node, path: step.path, ...first }, step.user);
 }

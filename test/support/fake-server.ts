@@ -10,7 +10,7 @@ import type { DataDirectory, FakeRole } from './fake-data-directory.ts';
 import { machineNamed, nextNumber, settingOf, type FleetState, type RunningServer } from './fake-fleet.ts';
 import type { Gate } from './fake-gate.ts';
 import { parseRules, Postgres } from './fake-postgres.ts';
-import { readConfiguration } from './fake-settings.ts';
+import { isStartOnly, readConfiguration } from './fake-settings.ts';
 
 export interface FakeSession {
   readonly fleet: FleetState;
@@ -151,6 +151,10 @@ export class FakeServer implements Server {
       if (this.#postgres.reload(server)) return;
       throw new PgreplError('unfinished', 'reload-failed', 'the server did not load its configuration', { node: this.#session.node });
     });
+  }
+
+  async startOnly(names: readonly string[]): Promise<ReadonlyMap<string, boolean>> {
+    return await this.#ask((server) => new Map(names.filter(isStartOnly).map((name) => [name, server.settings.get(name)?.pendingRestart === true])));
   }
 
   async hasLoaded(path: string): Promise<boolean> {

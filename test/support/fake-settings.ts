@@ -200,3 +200,8 @@ function effective(name: string, setting: Known, read: ReadConfiguration): Setti
   if (found === undefined) return { value: setting.boot, unit, source: 'default', file: null, line: null, pendingRestart: false };
   return { value: found.value, unit, source: 'configuration file', file: found.file, line: found.line, pendingRestart: false };
 }
+
+/** True for settings that only a start can change. */
+export function isStartOnly(name: string): boolean {
+  return KNOWN[name]?.context === 'postmaster';
+}
