@@ -58,6 +58,25 @@ resolve "$1"
 printf %sx "$real"`;
 
 /**
+ * Temporary files carry the pid of their shell. One whose shell was killed goes with the next write beside it: it may hold a password.
+ * A dead shell that nobody has waited for yet is dead.
+ */
+const SWEEP = `
+alive() {
+  kill -0 "$1" 2>/dev/null || return 1
+  ! grep -q '^State:[[:space:]]*Z' "/proc/$1/status" 2>/dev/null
+}
+sweep() {
+  for left in "$1"/.pgrepl-write.*; do
+    [ -f "$left" ] && [ -O "$left" ] || continue
+    writer=\${left##*/.pgrepl-write.}
+    writer=\${writer%%.*}
+    case $writer in '' | *[!0-9]*) continue ;; esac
+    alive "$writer" || rm -f -- "$left"
+  done
+}`;
+
+/**
  * Arguments: path, mode in octal or empty, number of bytes. The content comes from stdin and is counted: when pgrepl dies
  * while it is sending, a shorter file must not take the place of the target. The temporary file is private until the
  * whole content is in it, so no content is ever readable under the mode of an older, more open file. A complaint to a dead
@@ -68,6 +87,7 @@ ${RESOLVE}
 ${FLUSH}
 ${PARENT}
 ${TRAITS}
+${SWEEP}
 umask 077
 resolve "$1"
 [ ! -d "$real" ] || complain "$real: Is a directory"
@@ -76,7 +96,8 @@ temp=
 trap '[ -z "$temp" ] || rm -f -- "$temp"' EXIT
 trap 'exit 1' HUP INT TERM
 trap '' PIPE
-temp=$(mktemp "$dir/.pgrepl-write.XXXXXX" && printf x) || { temp=; exit 1; }
+sweep "$dir"
+temp=$(mktemp "$dir/.pgrepl-write.$$.XXXXXX" && printf x) || { temp=; exit 1; }
 temp=\${temp%?x}
 mode=$2
 if [ -e "$real" ]; then

@@ -257,6 +257,16 @@ export function hostContract(label: string, open: () => Promise<Host>): void {
         expect((await host.readText(`${scratch}/big`)) === content).toBe(true);
       });
 
+      test('writing takes the temporary file of a killed writer away, and no other', async () => {
+        const dead = (await sh('echo $$')).trim();
+        const living = (await sh('sleep 60 >/dev/null 2>&1 & echo $!')).trim();
+        const others = [`.pgrepl-write.${living}.bbbbbb`, '.pgrepl-write.notes'];
+        await sh('cd "$1" && shift && touch "$@"', scratch, `.pgrepl-write.${dead}.aaaaaa`, ...others);
+        await host.writeText(`${scratch}/conf`, 'x');
+        await sh('kill "$1"', living);
+        expect([...((await host.list(scratch)) ?? [])].sort()).toEqual([...others, 'conf'].sort());
+      });
+
       test('leave nothing beside them, also when they cannot be written', async () => {
         await host.writeText(`${scratch}/conf`, 'x');
         await expect(host.writeText(`${scratch}/missing/conf`, 'x')).rejects.toMatchObject({ kind: 'refused', code: 'io-failed' });
