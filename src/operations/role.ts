@@ -25,7 +25,7 @@ export async function judgeRole(world: World, place: NodePlace): Promise<RoleVer
   if (role.verifier !== null) {
     const password = await knownPassword(world, place);
     if (password === null) {
-      reasons.push(refuse('password-unknown', `${name} exists and its password is not known here`, `It is not in ${place.passfile}, and pgrepl never resets a password that others may use.`, ['--password-file FILE', '--replication-user NAME']));
+      reasons.push(refuse('password-unknown', `${name} exists and its password is not known here`, `It is not in ${place.passfile} for ${place.host}:${place.port}, and pgrepl never resets a password that others may use.`, ['--password-file FILE', '--replication-user NAME']));
     } else if (isScramVerifier(role.verifier.reveal()) && !verifierMatches(role.verifier, password)) {
       reasons.push(refuse('password-wrong', `the password known for ${name} is not the one it has`, 'Give the right one; pgrepl never resets a password that others may use.', ['--password-file FILE']));
     }

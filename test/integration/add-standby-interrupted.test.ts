@@ -28,7 +28,7 @@ async function start(m: Machine, more: readonly string[] = SLOW): Promise<Return
   return m.start(['add-standby', ...(await m.at('node2')), '--yes', '--json', ...more]);
 }
 
-story('every', 'case 13: killed at half of the copy → nothing lives on; the same command finishes with one slot and no leftover', async (m) => {
+story('once', 'case 13: killed at half of the copy → nothing lives on; the same command finishes with one slot and no leftover', async (m) => {
   await primary(m);
   if (ALL) await m.sql('node1', `CREATE TABLE big AS SELECT g, repeat('x', 1000) FROM generate_series(1, 450000) g`);
   const more = ALL ? ['--max-rate', '100M'] : SLOW;
@@ -47,13 +47,12 @@ story('every', 'case 13: killed at half of the copy → nothing lives on; the sa
   expect(await m.sql('node2', 'SELECT count(*) FROM kept')).toBe('1000');
 });
 
-describe('killed, failed, interrupted', () => {
-  const [installation] = majorsFor('once');
+for (const installation of majorsFor('once')) describe(`killed, failed, interrupted (PostgreSQL ${installation.major})`, () => {
   let clusterFile = '';
   const { m } = sharedMachine(async (machine) => {
     await primary(machine);
     clusterFile = await clusterFileOf(machine);
-  }, installation === undefined ? {} : { installation });
+  }, { installation });
 
   afterEach(async () => {
     await forget(m(), 'node2', clusterFile);
@@ -67,7 +66,7 @@ describe('killed, failed, interrupted', () => {
     ['the server starts', /"kind":"start-server"[^\n]*"started"|"started"[^\n]*"kind":"start-server"/],
     ['it is proved', /"kind":"prove-streaming"[^\n]*"finished"|"finished"[^\n]*"kind":"prove-streaming"/],
   ];
-  test.each(moments)('killed when %s → the same command finishes, with one slot and no leftover', async (_when, pattern) => {
+  test.each(ALL ? moments : [1, 3, 5].flatMap((at) => moments.slice(at, at + 1)))('killed when %s → the same command finishes, with one slot and no leftover', async (_when, pattern) => {
     const ran = await add(m(), 'node2', [], { kill: { when: pattern } });
     expect(ran.signal).toBe('SIGKILL');
     await m().settled(10_000);
@@ -77,7 +76,7 @@ describe('killed, failed, interrupted', () => {
     expect((await add(m(), 'node2')).json.at(-1)).toMatchObject({ exit: 0, outcome: 'unchanged' });
   });
 
-  test.each(moments.slice(1, 5))('killed when %s, then undo → all is as before', async (_when, pattern) => {
+  test.each(ALL ? moments.slice(1, 5) : [2, 4].flatMap((at) => moments.slice(at, at + 1)))('killed when %s, then undo → all is as before', async (_when, pattern) => {
     const before = await snapshot(m(), 'node1');
     const ran = await add(m(), 'node2', [], { kill: { when: pattern } });
     expect(ran.signal).toBe('SIGKILL');
@@ -105,20 +104,21 @@ describe('killed, failed, interrupted', () => {
     expect(await snapshot(m(), 'node1')).toEqual(before);
   });
 
-  test('case 15: the file system of the target fills at 60 % → undone: staging and slot are gone', async () => {
+  test('case 15: the file system of the target fills at 60 % → undone: staging and slot are gone', async ({ skip }) => {
     const before = await snapshot(m(), 'node1');
     const disk = join(m().root, 'disk');
     const { port } = await m().place('node2');
-    await withSmallDisk(disk, '300m', serverAccount(), async () => {
+    const mounted = await withSmallDisk(disk, '300m', serverAccount(), async () => {
       const running = m().start(['add-standby', 'node2', '-D', join(disk, 'data'), '-p', String(port), '--yes', '--json', '--max-rate', '4M']);
       await untilShare(running, 0.6);
       const { bavail, bsize } = await statfs(disk);
-      await writeFile(join(disk, 'ballast'), Buffer.alloc(Number(bavail) * Number(bsize))).catch(() => undefined);
+      await writeFile(join(disk, 'ballast'), Buffer.alloc(bavail * bsize)).catch(() => undefined);
       const ran = await running.ended;
       endedAs(ran, 4, 'base-backup-failed');
       expect(ran.stdout).toContain('No space left on device');
       expect(await readdir(disk)).toEqual(['ballast']);
     });
+    if (!mounted) skip('no file system can be mounted here: that needs root');
     await rm(disk, { recursive: true });
     expect(await slots(m())).toEqual([]);
     expect(await snapshot(m(), 'node1')).toEqual(before);

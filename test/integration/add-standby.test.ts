@@ -49,7 +49,7 @@ describe('a copy', () => {
     await m.eventually('node1', `SELECT state FROM pg_stat_replication WHERE application_name = 'node2'`, 'streaming');
   });
 
-  story('every', 'case 20: recovery_target left in postgresql.auto.conf of the primary → the copy really streams', async (m) => {
+  story('once', 'case 20: recovery_target left in postgresql.auto.conf of the primary → the copy really streams', async (m) => {
     await primary(m);
     await m.sql('node1', `ALTER SYSTEM SET recovery_target = 'immediate'`);
     await m.sql('node1', `ALTER SYSTEM SET primary_conninfo = 'host=127.0.0.1 port=1 user=nobody'`);
@@ -95,7 +95,7 @@ describe('a copy', () => {
     expect((await add(m, 'node3')).json.at(-1)).toMatchObject({ exit: 0, outcome: 'unchanged' });
   });
 
-  story('every', 'compression on the server, where this major has it', async (m) => {
+  story('once', 'compression on the server, where this major has it', async (m) => {
     await primary(m);
     for (const [name, method] of [['node2', 'gzip'], ['node3', 'lz4'], ['node4', 'zstd']] as const) {
       const ran = await add(m, name, ['--compress', method]);
@@ -140,13 +140,12 @@ describe('a copy', () => {
   });
 });
 
-describe('one primary, many wishes', () => {
-  const [installation] = majorsFor('once');
+for (const installation of majorsFor('once')) describe(`one primary, many wishes (PostgreSQL ${installation.major})`, () => {
   let clusterFile = '';
   const { m } = sharedMachine(async (machine) => {
     await primary(machine);
     clusterFile = await clusterFileOf(machine);
-  }, installation === undefined ? {} : { installation });
+  }, { installation });
 
   /** Runs what must be refused, and shows that nothing has changed. */
   async function refusedAndUntouched(name: string, more: readonly string[], exit: number, code: string): Promise<ReturnType<typeof errorOf>> {
@@ -203,8 +202,9 @@ describe('one primary, many wishes', () => {
     await refusedAndUntouched('node2', [], 3, 'directory-not-empty');
     expect(await readFile(join(pgdata, 'global', 'pg_control'))).toEqual(before);
     await m().startServer('node2');
-    await refusedAndUntouched('node2', [], 3, 'directory-not-empty');
-    expect(await m().postmaster('node2')).not.toBeNull();
+    const pid = await m().postmaster('node2');
+    await refusedAndUntouched('node2', [], 3, 'server-runs');
+    expect(await m().postmaster('node2')).toBe(pid);
     await m().stopServer('node2', 'immediate');
   });
 
@@ -281,9 +281,9 @@ describe('one primary, many wishes', () => {
     await attached(m(), 'node2');
   });
 
-  test('a target that is a mount point is filled inside, and left clean', async () => {
+  test('a target that is a mount point is filled inside, and left clean', async ({ skip }) => {
     const { pgdata } = await m().place('node2');
-    await withSmallDisk(pgdata, '400m', serverAccount(), async () => {
+    const mounted = await withSmallDisk(pgdata, '400m', serverAccount(), async () => {
       endedAs(await add(m(), 'node2'), 0);
       await attached(m(), 'node2');
       expect((await readdir(pgdata)).filter((name) => name.startsWith('.pgrepl'))).toEqual([]);
@@ -291,6 +291,7 @@ describe('one primary, many wishes', () => {
       expect((await add(m(), 'node2')).json.at(-1)).toMatchObject({ exit: 0, outcome: 'unchanged' });
       await m().stopServer('node2', 'immediate');
     });
+    if (!mounted) skip('no file system can be mounted here: that needs root');
   });
 
   test('a parent that the server’s owner may not write: an existing empty target is filled inside', async () => {

@@ -90,10 +90,10 @@ describe('a new cluster', () => {
     });
   });
 
-  story('once', 'a server owned by another user than its superuser → a map lets exactly that user in', async (m) => {
+  story('once', 'a server owned by another user than its superuser → a map lets exactly that user in', async (m, skip) => {
     const owner = `pgrt${process.pid}`;
-    if (serverAccount().drop === false || spawnSync('useradd', ['--create-home', owner]).status !== 0) {
-      console.warn('skipped: no user can be made here');
+    if (!serverAccount().drop || spawnSync('useradd', ['--create-home', owner]).status !== 0) {
+      skip('no user can be made here: that needs root');
       return;
     }
     try {
@@ -160,7 +160,7 @@ describe('adoption', () => {
     expect(Object.fromEntries(now)).toEqual({ listen_addresses: '*', max_replication_slots: '44', max_slot_wal_keep_size: '7168', max_wal_senders: '33', wal_keep_size: '2048', wal_level: 'logical' });
   });
 
-  story('every', 'case 2: wal_level=minimal and no senders → 5 with the settings named; with --restart 0 and the server is up', async (m) => {
+  story('once', 'case 2: wal_level=minimal and no senders → 5 with the settings named; with --restart 0 and the server is up', async (m) => {
     await m.foreignServer('node1', { settings: ['wal_level = minimal', 'max_wal_senders = 0'] });
     const pid = await m.postmaster('node1');
     const first = await init(m);
@@ -220,7 +220,7 @@ describe('adoption', () => {
     expect((await init(m)).json.at(-1)).toMatchObject({ exit: 0, outcome: 'unchanged' });
   });
 
-  story('every', 'case 5: a broken line in pg_hba.conf → refused with the line and that the next restart would fail', async (m) => {
+  story('once', 'case 5: a broken line in pg_hba.conf → refused with the line and that the next restart would fail', async (m) => {
     const { pgdata } = await m.foreignServer('node1');
     const hba = join(pgdata, 'pg_hba.conf');
     // Written after the start, as it happens: the running server goes on as if nothing were.
@@ -297,13 +297,13 @@ describe('adoption', () => {
     expect((await stat(target)).mode & 0o777).toBe(0o640);
   });
 
-  story('once', 'no cap on slot WAL where a slot retains much of it already, and the plan says so', async (m) => {
+  story('once', 'no cap on slot WAL where a slot retains much of it already, and the plan says so', async (m, skip) => {
     await m.foreignServer('node1', { settings: ['max_slot_wal_keep_size = -1'] });
     const { pgdata } = await m.place('node1');
     // A small file system of its own for WAL: a quarter of it is soon half full.
     const small = join(m.root, 'wal');
     if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=256m', 'tmpfs', await mkdir(small).then(() => small)]).status !== 0) {
-      console.warn('skipped: no file system can be mounted here');
+      skip('no file system can be mounted here: that needs root');
       return;
     }
     try {
@@ -338,12 +338,11 @@ describe('adoption', () => {
   });
 });
 
-describe('an adopted primary, wrong wishes', () => {
-  const [installation] = majorsFor('once');
+for (const installation of majorsFor('once')) describe(`an adopted primary, wrong wishes (PostgreSQL ${installation.major})`, () => {
   const { m } = sharedMachine(async (machine) => {
     await machine.foreignServer('node1');
     endedAs(await init(machine, '--restart'), 0);
-  }, installation === undefined ? {} : { installation });
+  }, { installation });
 
   test('pgrepl.conf edited by hand → refused; --replace-edits keeps a dated copy and renders it anew', async () => {
     const { pgdata } = await m().place('node1');

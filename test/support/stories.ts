@@ -1,7 +1,10 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { installations, withMachine, type Installation, type Machine, type MachineOptions, type Ran } from './cluster.ts';
 
-type Told = (m: Machine) => Promise<void>;
+/** Ends a story that cannot be told here, with the reason in the report. */
+export type Skip = (why: string) => void;
+
+type Told = (m: Machine, skip: Skip) => Promise<void>;
 
 /** On which majors a story is told: `every` one at hand, or `once` on the oldest; PGREPL_STORIES=all tells all of them on every one. */
 export type Where = 'every' | 'once';
@@ -15,14 +18,14 @@ export function majorsFor(where: Where): readonly Installation[] {
 /** A story on a machine of its own; its name says the major. */
 export function story(where: Where, name: string, told: Told, options: Omit<MachineOptions, 'installation'> = {}): void {
   for (const installation of majorsFor(where)) {
-    test(`${name} (PostgreSQL ${installation.major})`, async () => {
-      await withMachine(told, { ...options, installation });
+    test(`${name} (PostgreSQL ${installation.major})`, async ({ skip }) => {
+      await withMachine(async (m) => { await told(m, skip); }, { ...options, installation });
     });
   }
 }
 
 /** One machine for several stories that each leave it as they found it; called inside `describe`. */
-export function sharedMachine(prepare: Told, options: MachineOptions = {}): { readonly m: () => Machine } {
+export function sharedMachine(prepare: (m: Machine) => Promise<void>, options: MachineOptions = {}): { readonly m: () => Machine } {
   let machine: Machine | null = null;
   let leave: () => void = () => undefined;
   let gone: Promise<void> = Promise.resolve();
@@ -59,8 +62,8 @@ export function sharedMachine(prepare: Told, options: MachineOptions = {}): { re
 export function errorOf(ran: Ran): { readonly code: string; readonly message: string; readonly hint: string; readonly next: readonly string[]; readonly reasons: readonly { readonly code: string; readonly message: string; readonly next?: readonly string[] }[] } {
   const error = ran.json.at(-1)?.['error'];
   if (typeof error !== 'object' || error === null) throw new Error(`no error in what was said (exit ${String(ran.exit)})\n${ran.stdout}\n${ran.stderr}`);
-  const { code = '', message = '', hint = '', next = [], reasons = [] } = error as Partial<ReturnType<typeof errorOf>>;
-  return { code, message, hint: hint as string | null ?? '', next, reasons };
+  const { code = '', message = '', hint, next = [], reasons = [] } = error as Partial<ReturnType<typeof errorOf>>;
+  return { code, message, hint: hint ?? '', next, reasons };
 }
 
 /** Fails with everything that was said unless it ended with this exit code and, where one is given, this error code. */
