@@ -141,7 +141,8 @@ export async function healAfterRoleChange(world: World, view: ClusterView, prima
       continue;
     }
     const { control, hasSignal, state, directoryMode, place } = node.facts;
-    const prepared = hasSignal && state === 'down' && control?.state === 'shut down' && valuesOf(node.config?.standby ?? null).has('primary_conninfo');
+    // One that has written its last record and still waits for a slow standby is as good as down: its start waits for the end.
+    const prepared = hasSignal && (state === 'down' || state === 'stopping') && control?.state === 'shut down' && valuesOf(node.config?.standby ?? null).has('primary_conninfo');
     if (!prepared || directoryMode === LOCKED_MODE) {
       if (state === 'down') notices.push(`${node.spec.name} is stopped and stays so`);
       continue;

@@ -28,14 +28,21 @@ export const startServer: Kind<StartServer, null> = {
 
   look: async (step, world) => {
     const programs = await world.node(step.node).programs();
-    if ((await programs.processes(step.directory)).length === 0) return { already: false, before: null };
+    if ((await programs.processes(step.directory)).length === 0 || (await isStopping(step.node, world))) return { already: false, before: null };
     const facts = await (await world.node(step.node).server()).facts();
     // A server in the wrong role is not ours to stop here: the plan was made on other facts.
     if (facts.inRecovery !== (step.as === 'standby')) throw wrongRole(step);
     return { already: true };
   },
 
-  apply: async (step, world) => {
+  apply: async (step, world, tell) => {
+    const programs = await world.node(step.node).programs();
+    if ((await programs.processes(step.directory)).length > 0) {
+      // A primary that has written its last record still waits for standbys that are slow to fetch it, up to wal_sender_timeout.
+      tell.progress({ phase: `${step.node} is still stopping` });
+      await programs.waitStopped(step.directory, STOP_DEADLINE_MS, world.signal);
+      await world.node(step.node).forget();
+    }
     await startAs(step, world);
   },
 
@@ -43,6 +50,17 @@ export const startServer: Kind<StartServer, null> = {
     await stopAndWait(step.node, step.directory, world);
   },
 };
+
+/** True for a server that says that it shuts down: that is not withdrawn because nobody waits for its end (hazard I03). */
+export async function isStopping(name: string, world: World): Promise<boolean> {
+  try {
+    await (await world.node(name).server()).facts();
+    return false;
+  } catch (error) {
+    if (error instanceof PgreplError && error.code === 'server-stopping') return true;
+    throw error;
+  }
+}
 
 /** Starts it and proves the role. A directory that should be a standby and is not one is stopped at once (hazard D05). */
 export async function startAs(step: Omit<StartServer, 'kind'>, world: World): Promise<void> {

@@ -1,9 +1,7 @@
-import { PgreplError } from '../errors.ts';
 import { configurationBroken } from './reload.ts';
-import { startAs, stopAndWait } from './start-server.ts';
+import { isStopping, startAs, stopAndWait } from './start-server.ts';
 import { NOTHING_TO_SHOW } from '../plan/step.ts';
 import { showsCommand, type Kind } from './kind.ts';
-import type { World } from './world.ts';
 
 /** Fast shutdown of a server, seen to its end. */
 export interface StopServer {
@@ -89,7 +87,7 @@ export const restartOnReturn: Kind<RestartOnReturn, null> = {
     const node = world.node(step.node);
     const start = { ...step, as: 'primary' } as const;
     if ((await (await node.programs()).processes(step.directory)).length > 0) {
-      if (!(await isStopping(step, world))) {
+      if (!(await isStopping(step.node, world))) {
         const { settings } = await (await node.server()).facts();
         if (!step.because.some((name) => settings[name]?.pendingRestart === true)) return;
       }
@@ -98,14 +96,3 @@ export const restartOnReturn: Kind<RestartOnReturn, null> = {
     await startAs(start, world);
   },
 };
-
-/** A stop that was asked for is not withdrawn because its answer was lost (hazard I03). */
-async function isStopping(step: RestartOnReturn, world: World): Promise<boolean> {
-  try {
-    await (await world.node(step.node).server()).facts();
-    return false;
-  } catch (error) {
-    if (error instanceof PgreplError && error.code === 'server-stopping') return true;
-    throw error;
-  }
-}

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, test, type TestAPI } from 'vitest';
 import { installations, withMachine, type Installation, type Machine, type MachineOptions } from './cluster.ts';
 import { processesUnder } from './leftovers.ts';
 import { postmasterOf } from './oracle.ts';
+import type { Writer } from './writer.ts';
 
 export const TRIO = ['node1', 'node2', 'node3'] as const;
 
@@ -67,13 +68,22 @@ export function sharedTrio(options: MachineOptions): WithTrio {
     await Promise.all(TRIO.map(async (name) => { await m.startServer(name); }));
     await m.eventually('node1', `SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'`, '2');
     for (const [name, upstream] of Object.entries(upstreams)) await m.ok(['follow', name, '--upstream', upstream, '--yes']);
+    const writers: Writer[] = [];
     try {
-      await story(m);
+      await story({
+        ...m,
+        writer: async (...words) => {
+          const writer = await m.writer(...words);
+          writers.push(writer);
+          return writer;
+        },
+      });
       await m.settled();
       const left = [...(await m.leftovers()), ...(slots ? await wrongSlots(m) : [])];
       if (left.length > 0) throw new Error(`left behind:\n${left.join('\n')}`);
     } finally {
-      await endAll(m.root);
+      // Of a story that failed: it would go on writing to the next one's servers.
+      await Promise.all([...writers.map(async (writer) => await writer.stop()), endAll(m.root)]);
     }
   };
 }
