@@ -10,7 +10,7 @@ import { isUnfinished, unfinishedRun, type RunHeader, type RunRecord } from '../
 import { ended, runPlan } from '../plan/run.ts';
 import type { Json } from '../plan/step.ts';
 import { registry, type Step } from '../steps/index.ts';
-import { createWorld } from '../steps/live-world.ts';
+import { createWorld, type LiveWorld } from '../steps/live-world.ts';
 import type { NodePlace, World } from '../steps/world.ts';
 import { saveTopology } from '../topology/save.ts';
 import type { Topology } from '../topology/topology.ts';
@@ -23,9 +23,6 @@ import { jsonLine, planDocument } from './output/json.ts';
 import { reporterFor, type Reporter } from './reporter.ts';
 import { withWholeLines } from './whole-lines.ts';
 
-/** A world that can be closed. */
-export type OpenWorld = World & { close(): Promise<void> };
-
 /**
  * Carries a change out, or shows what it would do: look, show, ask, lock, look again, run, save the cluster file, report. The only
  * caller of the engine. Throws what happened before anything began; what happened later is reported, and its exit code returned.
@@ -35,31 +32,21 @@ export async function carryOut<W>(shape: ChangeShape<W>, context: Context): Prom
   const decide = await shape.decide();
   const places = await withMachines(async (machines) => await placesOf(parsed.topology, parsed.nodes, machines));
   const run = newRunId();
-  const open = (readOnly: boolean): OpenWorld => openWorld(context, parsed, places, run, readOnly);
   const reporter = await reporterFor(context);
-
-  const looking = open(true);
-  let shown: Change;
+  const world = openWorld(context, parsed, places, run);
   try {
-    shown = await decide(looking, parsed.topology, parsed.want);
-    if (context.globals.dryRun || (context.globals.verbose && !context.globals.json)) {
-      const page = await fullPage(shown, looking);
-      if (context.globals.dryRun) return printDryRun(page, context, reporter);
-      reporter.plan(page, { full: true });
-    } else reporter.plan(outline(shown), { full: false });
-  } finally {
-    await looking.close();
-  }
-  if (shown.edits.length > 0) await mustBeWritable(parsed.topology.file);
-  if (nothingToRun(shown, parsed.topology, context)) {
+    // Looks through the sessions that the run goes on with, and cannot change anything.
+    const looking = world.readOnly();
+    const shown = await decide(looking, parsed.topology, parsed.want);
+    if (context.globals.dryRun) return printDryRun(await fullPage(shown, looking), context, reporter);
+    const full = context.globals.verbose && !context.globals.json;
+    reporter.plan(full ? await fullPage(shown, looking) : outline(shown), { full });
+    if (shown.edits.length > 0) await mustBeWritable(parsed.topology.file);
     if (shown.question !== null) await confirm(context, shown.plan.title, shown.question);
-    await saveTopology(parsed.topology, shown.edits);
-    return reporter.result({ run: null, result: { outcome: 'unchanged', error: null, failedAt: null }, title: shown.plan.title, done: shown.done, next: shown.next });
-  }
-  if (shown.question !== null) await confirm(context, shown.plan.title, shown.question);
-
-  const world = open(false);
-  try {
+    if (nothingToRun(shown, parsed.topology, context)) {
+      await saveTopology(parsed.topology, shown.edits);
+      return reporter.result({ run: null, result: { outcome: 'unchanged', error: null, failedAt: null }, title: shown.plan.title, done: shown.done, next: shown.next });
+    }
     return await underLocks({ context, parsed, decide, shown, world, places, run, reporter });
   } finally {
     await world.close().catch(() => undefined);
@@ -73,14 +60,14 @@ function nothingToRun(shown: Change, topology: Topology, context: Context): bool
 }
 
 /** The world of these places, for one run. */
-export function openWorld(context: Context, parsed: Pick<Parsed<unknown>, 'nodes' | 'givenPassword' | 'adminPassword'>, places: readonly NodePlace[], run: string, readOnly: boolean): OpenWorld {
+export function openWorld(context: Context, parsed: Pick<Parsed<unknown>, 'nodes' | 'givenPassword' | 'adminPassword'>, places: readonly NodePlace[], run: string): LiveWorld {
   return createWorld({
     places,
     binDirs: Object.fromEntries(parsed.nodes.map((node) => [node.name, node.binDir])),
     run,
     signal: context.io.signal,
     givenPassword: parsed.givenPassword,
-    readOnly,
+    readOnly: false,
     adminPassword: async () => await Promise.resolve(parsed.adminPassword),
   });
 }
@@ -90,7 +77,7 @@ interface Locked<W> {
   readonly parsed: Parsed<W>;
   readonly decide: Decide<W>;
   readonly shown: Change;
-  readonly world: OpenWorld;
+  readonly world: LiveWorld;
   readonly places: readonly NodePlace[];
   readonly run: string;
   readonly reporter: Reporter;
@@ -208,7 +195,10 @@ function headerOf<W>(context: Context, parsed: Parsed<W>, change: Change, places
     cluster: parsed.topology.cluster,
     clusterFile: context.globals.file,
     systemIdentifier: identifierIn(change),
-    nodes: places.map(({ name, via, pgdata }) => ({ name, via, pgdata })),
+    nodes: places.map(({ name, via, pgdata, host, port, osUser, adminUser, passfile }) => {
+      const binDir = parsed.nodes.find((node) => node.name === name)?.binDir;
+      return { name, via, pgdata, host, port, osUser, adminUser, passfile, binDir };
+    }),
     pid: holder.pid,
     user: holder.user,
     machine: holder.machine,

@@ -12,7 +12,7 @@ export interface RunHeader {
   /** Absolute path. */
   readonly clusterFile: string;
   readonly systemIdentifier: string | null;
-  readonly nodes: readonly { readonly name: string; readonly via: string; readonly pgdata: string }[];
+  readonly nodes: readonly RunNode[];
   readonly pid: number;
   readonly user: string;
   readonly machine: string;
@@ -20,6 +20,19 @@ export interface RunHeader {
   readonly started: string;
   /** The unfinished run that this one goes on with. */
   readonly resumes: string | null;
+}
+
+/** A node as the run knew it: the cluster file names a new one only when the run has ended. */
+export interface RunNode {
+  readonly name: string;
+  readonly via: string;
+  readonly pgdata: string;
+  readonly host?: string;
+  readonly port?: number;
+  readonly osUser?: string;
+  readonly adminUser?: string;
+  readonly passfile?: string;
+  readonly binDir?: string | undefined;
 }
 
 /** One more line of a journal. `id` is the identity of a step. */

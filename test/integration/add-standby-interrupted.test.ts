@@ -88,6 +88,18 @@ for (const installation of majorsFor('once')) describe(`killed, failed, interrup
     endedAs(await m().pgrepl(['undo', '--yes']), 0);
   });
 
+  test('killed with options that only the command line said, then undo from elsewhere → all is as before', async () => {
+    // The cluster file says nothing of the new node yet, nor where its programs are.
+    const bare = clusterFile.replace(/^ *bin-dir: .*\n/gm, '').replace(/(nodes:\n *node1:\n)( *)/, `$1$2bin-dir: ${m().installation.binDir}\n$2`);
+    await writeFile(m().clusterFile, bare);
+    const before = await snapshot(m(), 'node1');
+    const ran = await add(m(), 'node2', ['--bin-dir', m().installation.binDir], { kill: { when: moments[4]?.[1] ?? /never/ } });
+    expect(ran.signal).toBe('SIGKILL');
+    await m().settled(10_000);
+    endedAs(await m().pgrepl(['undo', '--yes', '--json'], { cwd: '/', env: { PATH: '/bin' } }), 0);
+    expect(await snapshot(m(), 'node1')).toEqual(before);
+  });
+
   test('case 14: only pg_basebackup is killed → undone: its child has ended and the slot is gone', async () => {
     const before = await snapshot(m(), 'node1');
     const running = await start(m());

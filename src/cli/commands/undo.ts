@@ -46,7 +46,7 @@ export const undo: Command = {
     const nodes = nodesOf(record, found.topology);
     const topology: Topology = { ...found.topology, cluster: record.header.cluster };
     const places = await withMachines(async (machines) => await placesOf(topology, nodes, machines));
-    const world = openWorld(context, { nodes, ...passwords }, places, record.run, false);
+    const world = openWorld(context, { nodes, ...passwords }, places, record.run);
     try {
       const touched = new Set(record.left.map(({ step }) => step.node));
       const locks = await takeLocks(world, places.filter((place) => touched.has(place.name)), context.line, record.run);
@@ -115,5 +115,5 @@ function pageOf(record: RunRecord): ShownPlan {
 
 /** The nodes of the run, as the cluster file knows them; one that never got there as the journal does. */
 function nodesOf(record: RunRecord, topology: Topology): readonly NodeSpec[] {
-  return record.header.nodes.map(({ name, via, pgdata }) => topology.nodes.find((node) => node.name === name) ?? { name: parseNodeName(name), via, pgdata, host: '127.0.0.1', port: 5432 });
+  return record.header.nodes.map((seen) => topology.nodes.find((node) => node.name === seen.name) ?? { host: '127.0.0.1', port: 5432, ...seen, name: parseNodeName(seen.name) });
 }
