@@ -32,6 +32,8 @@ export interface FileStat {
   /** User name of the owner (the number as text when it has no name). */
   readonly owner: string;
   readonly sizeBytes: number;
+  /** Seconds since 1970 of the last change of the content, with fractions. */
+  readonly modifiedAt: number;
   /** Equal for two paths exactly when they are on one file system. */
   readonly device: string;
   readonly inode: string;

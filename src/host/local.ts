@@ -138,6 +138,7 @@ export class LocalHost extends PosixHost {
         mode: Number(stats.mode & 0o7777n),
         owner: await this.#local.accounts.nameOf(Number(stats.uid)),
         sizeBytes: Number(stats.size),
+        modifiedAt: Number(stats.mtimeNs) / 1e9,
         device: String(stats.dev),
         inode: String(stats.ino),
       };

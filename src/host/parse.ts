@@ -16,9 +16,9 @@ export function kindOf(mode: number): FileStat['kind'] {
   }
 }
 
-/** The line of the stat script: mode in hex, size, device, inode, uid, owner. */
+/** The line of the stat script: mode in hex, size, device, inode, uid, modification time, owner. */
 export function parseStat(line: string): FileStat {
-  const [mode = '', size = '', device = '', inode = '', uid = '', ...name] = line.trimEnd().split(' ');
+  const [mode = '', size = '', device = '', inode = '', uid = '', modified = '', ...name] = line.trimEnd().split(' ');
   const bits = Number.parseInt(mode, 16);
   const owner = name.join(' ');
   return {
@@ -26,6 +26,7 @@ export function parseStat(line: string): FileStat {
     mode: bits & 0o7777,
     owner: owner === '' || owner === 'UNKNOWN' ? uid : owner,
     sizeBytes: Number(size),
+    modifiedAt: Number(modified),
     device,
     inode,
   };

@@ -46,8 +46,8 @@ export const IS_FILE = '[ -f "$1" ] || [ ! -e "$1" ]';
 
 /** Raw mode in hex, size, device, inode, uid, owner. */
 export const STAT = `
-if ${IS_GNU_STAT}; then exec stat -c '%f %s %d %i %u %U' -- "$1"; fi
-exec stat -f '%Xp %z %d %i %u %Su' -- "$1"`;
+if ${IS_GNU_STAT}; then exec stat -c '%f %s %d %i %u %.9Y %U' -- "$1"; fi
+exec stat -f '%Xp %z %d %i %u %Fm %Su' -- "$1"`;
 
 /** Entries with their path, each ended by NUL. */
 export const LIST = 'exec find "$1/." ! -name . -prune -print0';

@@ -17,8 +17,9 @@ SELECT json_build_object(
       AND xact_start < clock_timestamp() - interval '10 seconds'),
   'waiting', (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE wait_event = 'SyncRep'
       AND query_start < clock_timestamp() - interval '5 seconds'),
-  'databases', (SELECT coalesce(json_agg(datname ORDER BY datname), '[]'::json) FROM pg_catalog.pg_database
-      WHERE datallowconn AND NOT datistemplate),
+  -- A standby shows the same tables as its primary, and is not asked about them.
+  'databases', CASE WHEN pg_is_in_recovery() THEN '[]'::json ELSE (SELECT coalesce(json_agg(datname ORDER BY datname), '[]'::json) FROM pg_catalog.pg_database
+      WHERE datallowconn AND NOT datistemplate) END,
   'preload', current_setting('shared_preload_libraries'),
   'applications', (SELECT coalesce(json_agg(DISTINCT application_name), '[]'::json) FROM pg_catalog.pg_stat_activity WHERE application_name <> ''),
   'roles', (SELECT coalesce(json_agg(rolname), '[]'::json) FROM pg_catalog.pg_roles WHERE rolname !~ '^pg_'),

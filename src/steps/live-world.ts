@@ -3,12 +3,11 @@ import type { Host } from '../host/host.ts';
 import { openHost } from '../host/open-host.ts';
 import { readOnly as onlyReads } from '../host/read-only.ts';
 import { waitFor } from '../plan/wait.ts';
-import { findPrograms } from '../postgres/layout.ts';
+import { findPrograms, type FoundPrograms } from '../postgres/layout.ts';
 import { openPrograms } from '../postgres/programs.ts';
 import type { Server } from '../postgres/server.ts';
 import { replicationIdentify, type Session } from '../postgres/session.ts';
 import { openServer } from '../postgres/sql-server.ts';
-import type { Programs } from '../postgres/tools.ts';
 import type { Secret } from '../secret.ts';
 import { deferredHost } from './live-host.ts';
 import { openLiveSession } from './live-server.ts';
@@ -31,20 +30,23 @@ export interface WorldOptions {
 interface Kept {
   readonly place: NodePlace;
   readonly host: Host;
-  programs: Promise<Programs> | null;
+  found: Promise<FoundPrograms> | null;
   session: Promise<Session> | null;
   /** The server of that session, for each signal that it is used with. */
   readonly servers: Map<AbortSignal, { readonly session: Session; readonly server: Server }>;
 }
 
+/** A real world that can be closed, and looked at without being able to change it: over the same sessions, which a plan would open again. */
+export type LiveWorld = World & { readOnly(): World; close(): Promise<void> };
+
 /** The real world: every node on its host. `close` ends the sessions and the hosts; close it before the program ends. */
-export function createWorld(options: WorldOptions): World & { close(): Promise<void> } {
+export function createWorld(options: WorldOptions): LiveWorld {
   const hosts = new Map<string, Host>();
   // Nodes on one machine share one way to it, whoever they act as there.
   const hostAt = (via: string, user: string): Host => {
     const machine = hosts.get(via) ?? deferredHost(via, '', async () => await openHost(via, null));
     hosts.set(via, machine);
-    return options.readOnly ? onlyReads(machine.as(user)) : machine.as(user);
+    return machine.as(user);
   };
   const kept = new Map<string, Kept>();
   const keptOf = (name: string): Kept => {
@@ -52,22 +54,25 @@ export function createWorld(options: WorldOptions): World & { close(): Promise<v
     if (known) return known;
     const place = options.places.find((one) => one.name === name);
     if (place === undefined) throw usageError('node-unknown', `there is no node ${name}`, { hint: `The cluster file names ${options.places.map((one) => one.name).join(', ')}.` });
-    const fresh: Kept = { place, host: hostAt(place.via, place.osUser), programs: null, session: null, servers: new Map() };
+    const fresh: Kept = { place, host: hostAt(place.via, place.osUser), found: null, session: null, servers: new Map() };
     kept.set(name, fresh);
     return fresh;
   };
 
-  const worldWith = (signal: AbortSignal): World => ({
+  // Nodes of one owner on one machine have the same programs.
+  const searches = new Map<string, Promise<FoundPrograms>>();
+  const worldWith = (signal: AbortSignal, readOnly: boolean): World => ({
     signal,
     run: options.run,
     givenPassword: options.givenPassword,
-    node: (name) => nodeWorld(keptOf(name), options, signal),
-    withSignal: worldWith,
+    node: (name) => nodeWorld(keptOf(name), { ...options, readOnly }, signal, searches),
+    withSignal: (other) => worldWith(other, readOnly),
     waitFor: async (what, probe, limits) => await waitFor(what, probe, { ...limits, signal }),
   });
 
   return {
-    ...worldWith(options.signal),
+    ...worldWith(options.signal, options.readOnly),
+    readOnly: () => worldWith(options.signal, true),
     close: async () => {
       await Promise.all([...kept.values()].map(forget));
       await Promise.all([...hosts.values()].map(async (host) => await host.close()));
@@ -75,18 +80,20 @@ export function createWorld(options: WorldOptions): World & { close(): Promise<v
   };
 }
 
-function nodeWorld(kept: Kept, options: WorldOptions, signal: AbortSignal): NodeWorld {
-  const { place, host } = kept;
+function nodeWorld(kept: Kept, options: WorldOptions, signal: AbortSignal, searches: Map<string, Promise<FoundPrograms>>): NodeWorld {
+  const { place } = kept;
+  const host = options.readOnly ? onlyReads(kept.host) : kept.host;
   return {
     place,
     host,
     programs: async () => {
-      kept.programs ??= programsOf(place, host, options.binDirs[place.name]);
+      kept.found ??= search(place, kept.host, options.binDirs[place.name], searches);
       try {
-        return await kept.programs;
+        return openPrograms(host, await kept.found);
       } catch (thrown) {
         // They may be installed by the time of the next question.
-        kept.programs = null;
+        kept.found = null;
+        searches.clear();
         throw thrown;
       }
     },
@@ -105,10 +112,13 @@ function nodeWorld(kept: Kept, options: WorldOptions, signal: AbortSignal): Node
   };
 }
 
-async function programsOf(place: NodePlace, host: Host, binDir: string | undefined): Promise<Programs> {
+async function search(place: NodePlace, host: Host, binDir: string | undefined, searches: Map<string, Promise<FoundPrograms>>): Promise<FoundPrograms> {
   const version = await host.readText(`${place.pgdata}/PG_VERSION`);
   const wantMajor = version === null ? null : Number.parseInt(version, 10);
-  return openPrograms(host, await findPrograms(host, { binDir, wantMajor }));
+  const key = JSON.stringify([place.via, place.osUser, binDir ?? null, wantMajor]);
+  const found = searches.get(key) ?? findPrograms(host, { binDir, wantMajor });
+  searches.set(key, found);
+  return await found;
 }
 
 async function serverOf(kept: Kept, options: WorldOptions, signal: AbortSignal): Promise<Server> {
@@ -158,9 +168,9 @@ async function forget(kept: Kept): Promise<void> {
   if (session !== null) await session.then(async (open) => { await open.close(); }, () => undefined);
 }
 
-/** With fractions of a second, which SQL does not tell; `null` where `stat` is not GNU's, and SQL has to do. */
+/** With fractions of a second, which SQL does not tell; `null` when it cannot be seen. */
 async function modifiedAt(host: Host, path: string): Promise<number | null> {
-  const exit = await host.run({ argv: ['stat', '-L', '-c', '%.9Y', '--', path], effect: 'reads' });
-  const seconds = Number(exit.stdout.trim());
-  return exit.code === 0 && exit.stdout.trim() !== '' && Number.isFinite(seconds) ? seconds : null;
+  const first = await host.stat(path);
+  const stat = first?.kind === 'symlink' ? await host.stat(await host.realPath(path)) : first;
+  return stat?.modifiedAt ?? null;
 }

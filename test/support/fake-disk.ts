@@ -60,7 +60,7 @@ export class Disk {
   stat(path: string): FileStat | null {
     const entry = this.find(path, { follow: false });
     if (entry === null) return null;
-    return { kind: entry.kind, mode: entry.mode, owner: entry.owner, sizeBytes: entry.content.length, device: entry.device, inode: String(entry.inode) };
+    return { kind: entry.kind, mode: entry.mode, owner: entry.owner, sizeBytes: entry.content.length, modifiedAt: entry.changed, device: entry.device, inode: String(entry.inode) };
   }
 
   list(path: string): readonly string[] | null {

@@ -9,8 +9,8 @@ test('df is read although names hold spaces', () => {
 });
 
 test('an owner without a name is the number', () => {
-  expect(parseStat('81a4 12 65024 77 4711 UNKNOWN\n')).toEqual({
-    kind: 'file', mode: 0o644, owner: '4711', sizeBytes: 12, device: '65024', inode: '77',
+  expect(parseStat('81a4 12 65024 77 4711 1700000000.250000000 UNKNOWN\n')).toEqual({
+    kind: 'file', mode: 0o644, owner: '4711', sizeBytes: 12, modifiedAt: 1_700_000_000.25, device: '65024', inode: '77',
   });
 });
 
