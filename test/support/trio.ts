@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, test, type TestAPI } from 'vitest';
-import { installations, withMachine, type Installation, type Machine, type MachineOptions } from './cluster.ts';
+import { installations, withMachine, type Machine, type MachineOptions } from './cluster.ts';
 import { processesUnder } from './leftovers.ts';
 import { postmasterOf } from './oracle.ts';
 import type { Writer } from './writer.ts';
@@ -19,15 +19,20 @@ export interface TrioStory {
 /** Runs a story on a primary and two standbys that stand as they did before every other story, and looks for leftovers after it. */
 export type WithTrio = (story: (m: Machine) => Promise<void>, options?: TrioStory) => Promise<void>;
 
-/**
- * Stories on every major at hand. `once` are those in which the major plays little part: they run on the oldest alone, and everywhere with
- * PGREPL_EVERY_STORY=1.
- */
-export function trioStories(options: Omit<MachineOptions, 'installation'>, stories: (trio: WithTrio, story: { readonly each: TestAPI; readonly once: TestAPI }, installation: Installation) => void): void {
+/** `each` on every major at hand, `once` on the oldest alone, `rarely` not at all; with PGREPL_STORIES=all everything everywhere. */
+export interface Tell {
+  readonly each: TestAPI;
+  readonly once: TestAPI;
+  readonly rarely: TestAPI;
+}
+
+/** Stories on every major at hand, each major with a trio of its own. */
+export function trioStories(options: Omit<MachineOptions, 'installation'>, stories: (trio: WithTrio, tell: Tell) => void): void {
   const first = installations()[0]?.major;
+  const all = process.env['PGREPL_STORIES'] === 'all';
+  const skipped = test.skip as TestAPI;
   describe.each(installations().map((one) => ({ ...one })))('PostgreSQL $major', (installation) => {
-    const everywhere = process.env['PGREPL_EVERY_STORY'] === '1' || installation.major === first;
-    stories(sharedTrio({ ...options, installation }), { each: test, once: everywhere ? test : (test.skip as TestAPI) }, installation);
+    stories(sharedTrio({ ...options, installation }), { each: test, once: all || installation.major === first ? test : skipped, rarely: all ? test : skipped });
   });
 }
 
