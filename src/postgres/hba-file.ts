@@ -2,7 +2,7 @@ import { PgreplError, usageError } from '../errors.ts';
 import { parseCidr } from './address.ts';
 import { hasControlCharacter, printable } from './names.ts';
 
-export { parseHba, type HbaLine, type HbaToken } from './hba-grammar.ts';
+export { parseHba, type HbaLine } from './hba-grammar.ts';
 export { firstRejecting, matchHba, uncertainHba, type HbaRequest } from './hba-match.ts';
 
 /**
