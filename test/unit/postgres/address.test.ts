@@ -59,6 +59,7 @@ describe('addresses and ranges', () => {
   test('an address is in a range exactly when their first bits are the same', () => {
     const bits = (address: string): string => address.split('.').map((part) => Number(part).toString(2).padStart(8, '0')).join('');
     const near = fc.tuple(v4, fc.integer({ min: 0, max: 32 }), fc.integer({ min: 0, max: 31 })).map(([address, prefix, flip]) => {
+      // eslint-disable-next-line @typescript-eslint/no-misused-spread -- ASCII digits only
       const flipped = [...bits(address)].map((bit, index) => (index === flip ? String(1 - Number(bit)) : bit)).join('');
       return { address, prefix, flip, other: (flipped.match(/.{8}/g) ?? []).map((part) => Number.parseInt(part, 2)).join('.') };
     });
