@@ -96,8 +96,8 @@ describe('a new cluster', () => {
       skip('no user can be made here: that needs root');
       return;
     }
+    const id = (flag: string): number => Number(spawnSync('id', [flag, owner], { encoding: 'utf8' }).stdout);
     try {
-      const id = (flag: string): number => Number(spawnSync('id', [flag, owner], { encoding: 'utf8' }).stdout);
       const root = join(m.root, 'theirs');
       await chmod(m.root, 0o711);
       await mkdir(root, { mode: 0o700 });
@@ -113,9 +113,9 @@ describe('a new cluster', () => {
       expect(again.json.at(-1)).toMatchObject({ exit: 0, outcome: 'unchanged' });
       const { askOracle } = await import('../support/oracle.ts');
       await expect(askOracle(pgdata, 'SELECT 1')).rejects.toThrow(/peer|authentication/i);
-      const { binDir } = m.installation;
-      spawnSync(join(binDir, 'pg_ctl'), ['stop', '-D', pgdata, '-m', 'immediate'], { uid: id('-u'), gid: id('-g'), cwd: '/' });
     } finally {
+      // A user whose server still runs cannot be removed.
+      spawnSync(join(m.installation.binDir, 'pg_ctl'), ['stop', '-D', join(m.root, 'theirs', 'data'), '-m', 'immediate'], { uid: id('-u'), gid: id('-g'), cwd: '/' });
       spawnSync('userdel', ['--remove', owner]);
     }
   });
