@@ -75,6 +75,7 @@ trioStories({}, (trio, { each, once, rarely }) => {
       await m.sql('node1', `ALTER SYSTEM SET archive_command = 'false'`);
       await m.stopServer('node1');
       await m.startServer('node1');
+      await m.eventually('node1', `SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'`, '2');
       await m.sql('node1', `SELECT pg_logical_emit_message(true, 'test', 'x'); SELECT pg_switch_wal()`);
       const { pgdata } = await m.place('node1');
       // Behind the one that fails first: the archiver goes in order and never gets to these.
