@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { eachMajor, withMachine } from '../support/cluster.ts';
+import { everyMajor, withMachine } from '../support/cluster.ts';
 
-eachMajor((installation) => {
+everyMajor((installation) => {
   test('two commands make a pair, and a second run has nothing to do', async () => {
     await withMachine(async (m) => {
       await m.ok(['init-primary', ...(await m.at('node1')), '--yes']);

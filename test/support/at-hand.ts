@@ -8,7 +8,7 @@ export interface Installation {
 }
 
 /** Every major at hand, oldest first; PGREPL_MAJORS=15,17 takes only some. */
-export function installations(): readonly Installation[] {
+export function everyInstallation(): readonly Installation[] {
   const given = process.env['PGREPL_TEST_INSTALLATIONS'];
   if (given === undefined) throw new Error('no PostgreSQL was handed over: run the tests through "npm run test:integration" or scripts/with-postgres.js');
   const wanted = (process.env['PGREPL_MAJORS'] ?? '').split(',').filter((word) => word !== '').map(Number);
@@ -16,11 +16,10 @@ export function installations(): readonly Installation[] {
   return wanted.length === 0 ? all : all.filter(({ major }) => wanted.includes(major));
 }
 
-/** The newest major at hand: for stories in which the major plays no part. */
-export function newest(): Installation {
-  const last = installations().at(-1);
-  if (last === undefined) throw new Error('PGREPL_MAJORS leaves no major');
-  return last;
+/** The majors that stories are told on: the oldest at hand, and with PGREPL_STORIES=wide or all every one. */
+export function installations(): readonly Installation[] {
+  const all = everyInstallation();
+  return (process.env['PGREPL_STORIES'] ?? '') === '' ? all.slice(0, 1) : all;
 }
 
 /** What a program of this installation needs besides its path: relocated installations load their own libraries. */
