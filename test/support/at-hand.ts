@@ -22,6 +22,13 @@ export function installations(): readonly Installation[] {
   return (process.env['PGREPL_STORIES'] ?? '') === '' ? all.slice(0, 1) : all;
 }
 
+/** For stories in which the major plays no part. Throws when PGREPL_MAJORS leaves none. */
+export function oldest(): Installation {
+  const [first] = installations();
+  if (first === undefined) throw new Error('PGREPL_MAJORS leaves no major');
+  return first;
+}
+
 /** What a program of this installation needs besides its path: relocated installations load their own libraries. */
 export function programEnv({ binDir }: Installation): Readonly<Record<string, string>> {
   const lib = join(dirname(binDir), 'lib');

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { chown, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { newest, programEnv, type Installation } from './at-hand.ts';
+import { oldest, programEnv, type Installation } from './at-hand.ts';
 import { locksHeldBy, processesUnder, stagingUnder } from './leftovers.ts';
 import { askOracle, postmasterOf } from './oracle.ts';
 import { takePort } from './ports.ts';
@@ -81,7 +81,7 @@ export async function withMachine(story: (m: Machine) => Promise<void>, options:
   }
 }
 
-async function openMachine({ installation = newest(), defaults = [] }: MachineOptions): Promise<{ readonly machine: Machine; tearDown(): Promise<void> }> {
+async function openMachine({ installation = oldest(), defaults = [] }: MachineOptions): Promise<{ readonly machine: Machine; tearDown(): Promise<void> }> {
   const account = serverAccount();
   // The real path: processes are found by it.
   const root = await realpath(await mkdtemp(join(tmpdir(), 'pgr-')));
