@@ -2,12 +2,12 @@ import { defineConfig } from 'vitest/config';
 
 const onServers = {
   globalSetup: ['test/support/integration-setup.ts'],
-  pool: 'forks',
+  pool: 'forks' as const,
   testTimeout: 180_000,
   hookTimeout: 120_000,
   // Every file has servers of its own; more than two at once only wait for each other.
   maxWorkers: 2,
-} as const;
+};
 
 export default defineConfig({
   test: {
