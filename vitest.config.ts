@@ -5,12 +5,12 @@ const onServers = {
   pool: 'forks' as const,
   testTimeout: 180_000,
   hookTimeout: 120_000,
-  // Every file has servers of its own; more than two at once only wait for each other.
-  maxWorkers: 2,
 };
 
 export default defineConfig({
   test: {
+    // Most files have servers of their own; more than two at once only wait for each other.
+    maxWorkers: 2,
     projects: [
       {
         test: {
