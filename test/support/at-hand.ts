@@ -16,10 +16,20 @@ export function everyInstallation(): readonly Installation[] {
   return wanted.length === 0 ? all : all.filter(({ major }) => wanted.includes(major));
 }
 
+/** True in the short run of `npm test`: only acceptance cases, and only on one major. */
+export function isBrief(): boolean {
+  return (process.env['PGREPL_STORIES'] ?? '') === '';
+}
+
+/** A story that the short run tells too: it is one of the numbered acceptance cases. */
+export function isToldBriefly(name: string): boolean {
+  return /^cases? \d/.test(name);
+}
+
 /** The majors that stories are told on: the oldest at hand, and with PGREPL_STORIES=wide or all every one. */
 export function installations(): readonly Installation[] {
   const all = everyInstallation();
-  return (process.env['PGREPL_STORIES'] ?? '') === '' ? all.slice(0, 1) : all;
+  return isBrief() ? all.slice(0, 1) : all;
 }
 
 /** For stories in which the major plays no part. Throws when PGREPL_MAJORS leaves none. */

@@ -3,6 +3,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, test, type TestAPI } from 'vitest';
 import { installations, withMachine, type Machine, type MachineOptions } from './cluster.ts';
+import { isBrief, isToldBriefly } from './installations.ts';
 import { processesUnder } from './leftovers.ts';
 import { postmasterOf } from './oracle.ts';
 import type { Writer } from './writer.ts';
@@ -31,8 +32,10 @@ export function trioStories(options: Omit<MachineOptions, 'installation'>, stori
   const first = installations()[0]?.major;
   const all = process.env['PGREPL_STORIES'] === 'all';
   const skipped = test.skip as TestAPI;
+  // The short run tells the acceptance cases alone.
+  const told = isBrief() ? (((name: string, ...rest: readonly []) => (isToldBriefly(name) ? test : test.skip)(name, ...rest)) as unknown as TestAPI) : test;
   describe.each(installations().map((one) => ({ ...one })))('PostgreSQL $major', (installation) => {
-    stories(sharedTrio({ ...options, installation }), { each: test, once: all || installation.major === first ? test : skipped, rarely: all ? test : skipped });
+    stories(sharedTrio({ ...options, installation }), { each: told, once: all || installation.major === first ? told : skipped, rarely: all ? test : skipped });
   });
 }
 

@@ -90,7 +90,7 @@ describe('programs of the fake world', () => {
   test('the value of a setting and the complaint about a configuration are those of the files', async () => {
     const fleet = givenForeignPrimary({ settings: { wal_keep_size: '1GB' } });
     const programs = await fleet.world().node('node1').programs();
-    expect(await programs.settingValue('/srv/pg/node1', null, 'wal_keep_size')).toBe('1024MB');
+    expect(await programs.settingValue('/srv/pg/node1', null, 'wal_keep_size')).toBe('1024');
     expect(await programs.settingValue('/srv/pg/node1', null, 'no_such_name')).toBeNull();
     expect(await programs.checkConfiguration('/srv/pg/node1', null)).toBeNull();
   });
