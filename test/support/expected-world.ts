@@ -40,8 +40,8 @@ export async function complaintsAbout(m: Machine, expected: ExpectedWorld): Prom
     await check(`${name} without errors in its files`, async () => await m.sql(name, `SELECT string_agg(concat_ws(' ', sourcefile, sourceline, name, error), '; ') FROM pg_file_settings WHERE error IS NOT NULL`));
     await check(`${name} without errors in pg_hba.conf`, async () => await m.sql(name, `SELECT string_agg(concat_ws(' ', line_number, error), '; ') FROM pg_hba_file_rules WHERE error IS NOT NULL`));
     await check(`${name} would start again`, () => {
-      const { status, stderr } = spawnSync(join(m.installation.binDir, 'postgres'), ['-C', 'port', '-D', pgdata], { ...asServer(), env: programEnv(m.installation), encoding: 'utf8' });
-      return Promise.resolve(status === 0 ? null : stderr);
+      const { status, stderr } = spawnSync(join(m.installation.binDir, 'postgres'), ['-C', 'port', '-D', pgdata], { ...asServer(), env: programEnv(m.installation), encoding: 'utf8', timeout: 20_000 });
+      return Promise.resolve(status === 0 ? null : `exit ${String(status)} ${stderr}`);
     });
     await check(`mode of ${pgdata}`, async () => {
       const mode = (await stat(pgdata)).mode & 0o7777;

@@ -113,7 +113,7 @@ async function oneRound(m: Machine, round: Round, { moment, blow, told }: Attack
     if (!isDone(final)) wrong.push(`after ${reruns.length} reruns the exit is ${String(final.exit ?? final.signal)}`);
     await writer?.more(5, 10_000).catch((error: unknown) => wrong.push(String(error)));
   } finally {
-    const [written, both] = await Promise.all([writer?.stop(), prober.stop()]);
+    const [written, both] = await Promise.all([writer === null ? undefined : inTime('the writer', writer.stop()), inTime('the prober', prober.stop())]);
     wrong.push(...both);
     if (written !== undefined) wrong.push(...(await lost(m, round.expected, written.acknowledged, table)));
   }
@@ -126,6 +126,13 @@ async function oneRound(m: Machine, round: Round, { moment, blow, told }: Attack
     throw new Error(`${told}\n${wrong.map((line) => `  ✖ ${line}`).join('\n')}\nlast before the blow: ${struck.last}\n${said.join('\n')}\n${serverLogs(m)}`);
   }
   return struck;
+}
+
+/** A story that cannot end says so, long before its test would be given up. */
+async function inTime<T>(what: string, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => { timer = setTimeout(() => { reject(new Error(`${what} did not stop`)); }, 30_000); });
+  return await Promise.race([work, late]).finally(() => { clearTimeout(timer); });
 }
 
 /** The result event counts too: who was killed after it had said everything. */

@@ -48,6 +48,14 @@ export async function openOracle(pgdata: string, database = 'postgres', timeoutM
   return client;
 }
 
+/** Ends a session. The goodbye to a server that was killed in the middle of one may have no answer, and a story does not wait for it for ever. */
+export async function closeOracle(client: pg.Client): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const enough = new Promise<void>((resolve) => { timer = setTimeout(resolve, 3_000); });
+  await Promise.race([client.end().catch(() => undefined), enough]);
+  clearTimeout(timer);
+}
+
 /** Rows of one question, each value as text the way PostgreSQL prints it. */
 export async function askOracle(pgdata: string, text: string, database?: string): Promise<readonly (readonly (string | null)[])[]> {
   const client = await openOracle(pgdata, database);
@@ -58,6 +66,6 @@ export async function askOracle(pgdata: string, text: string, database?: string)
     const last = (Array.isArray(result) ? result.at(-1) : result) as { readonly rows: (string | null)[][] } | undefined;
     return last?.rows ?? [];
   } finally {
-    await client.end();
+    await closeOracle(client);
   }
 }

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { openOracle } from './oracle.ts';
+import { closeOracle, openOracle } from './oracle.ts';
 
 /** One write that a server took. */
 interface Taken {
@@ -37,7 +37,7 @@ export function startProber(places: readonly { readonly name: string; readonly p
       }
       await new Promise((resolve) => setTimeout(resolve, everyMs));
     }
-    await client?.end().catch(() => undefined);
+    if (client !== null) await closeOracle(client);
   });
   return {
     stop: async () => {

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { openOracle } from './oracle.ts';
+import { closeOracle, openOracle } from './oracle.ts';
 
 export interface Written {
   /** Every number whose insert was acknowledged. */
@@ -52,7 +52,7 @@ export async function startWriter(directories: readonly string[], { everyMs = 2,
       }
       await pause(everyMs);
     }
-    await client?.end().catch(() => undefined);
+    if (client !== null) await closeOracle(client);
   })();
 
   return {
@@ -89,7 +89,7 @@ async function connect(directories: readonly string[], table: string): Promise<p
     } catch {
       // Down, or just going down: the next one is asked.
     }
-    await client?.end().catch(() => undefined);
+    if (client !== null) await closeOracle(client);
   }
   return null;
 }
