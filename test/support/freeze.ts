@@ -21,7 +21,16 @@ async function processesOf(m: Machine, node: string, which: RegExp = /./): Promi
   if (postmaster === null) throw new Error(`${node} does not run`);
   return processesUnder(pgdata)
     .filter(({ pid, parent, cwd }) => cwd === pgdata && (pid === postmaster || parent === postmaster))
-    .filter(({ pid }) => which.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')))
+    .filter(({ pid }) => which.test(commandOf(pid)))
     .map(({ pid }) => pid)
     .sort((a, b) => Number(b === postmaster) - Number(a === postmaster));
+}
+
+/** Empty for a process that has ended since it was listed. */
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+  } catch {
+    return '';
+  }
 }
