@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, test, type TestAPI } from 'vitest';
@@ -89,6 +90,9 @@ export function sharedTrio(options: MachineOptions): WithTrio {
       await m.settled();
       const left = [...(await m.leftovers()), ...(slots ? await wrongSlots(m) : [])];
       if (left.length > 0) throw new Error(`left behind:\n${left.join('\n')}`);
+    } catch (error) {
+      if (error instanceof Error) error.message += lastLogs(m.root);
+      throw error;
     } finally {
       // Of a story that failed: it would go on writing to the next one's servers.
       await Promise.all([...writers.map(async (writer) => await writer.stop()), endAll(m.root)]);
@@ -115,6 +119,12 @@ async function nodesOf(m: Machine): Promise<readonly string[]> {
   const names = (await readdir(m.root)).filter((name) => /^node[0-9]+$/.test(name));
   const running = await Promise.all(names.map(async (name) => ({ name, pid: await m.postmaster(name) })));
   return running.filter(({ pid }) => pid !== null).map(({ name }) => name).sort();
+}
+
+/** The last that each server said, by either of its logs. */
+function lastLogs(root: string): string {
+  const paths = TRIO.flatMap((name) => [join(root, `${name}.log`), join(root, name, 'log', `${name}.log`)]).filter((path) => existsSync(path));
+  return paths.map((path) => `\n--- ${path}\n${readFileSync(path, 'utf8').trim().split('\n').slice(-15).join('\n')}`).join('');
 }
 
 const KEPT = '.kept';
