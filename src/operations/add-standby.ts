@@ -106,6 +106,8 @@ async function planCopy(world: World, want: AddStandby, facts: AddStandbyFacts):
   return [
     ...openForStandbys(view, standby, allowedRanges(specs)),
     ...passfileSteps(view, primary),
+    // As the copy and the standby will: from its machine, with its passfile, by the rules as they are now.
+    { kind: 'prove-login', node: name, user: place.replicationUser, passfile: { node: name, path: place.passfile }, host: upstream.spec.host, port: upstream.spec.port, systemIdentifier },
     {
       kind: 'prepare-staging',
       node: name,

@@ -7,9 +7,11 @@ import type { AddStandbyFacts, alreadyMade } from './add-standby.ts';
 import { allowedRanges, hbaRules, hbaTrouble, leftOut } from './access.ts';
 import { managedByOthers } from './cluster.ts';
 import { folderOf, outsideConfig } from './config.ts';
+import { loginTrial } from './login-trial.ts';
 import { hasMap } from './open-for-standbys.ts';
 import { cannotMake, portInUse } from './preflight.ts';
 import { judgeRole } from './role.ts';
+import type { NodeSpec } from '../topology/topology.ts';
 import type { AddStandby } from './wants.ts';
 
 /** Senders that a copy takes (data and WAL), and one to spare for whoever else connects meanwhile (hazard A07). */
@@ -22,16 +24,23 @@ const WAL_ALLOWANCE_BYTES = 64 * 1024 * 1024;
 export async function preflightAddStandby(world: World, want: AddStandby, facts: AddStandbyFacts, made: ReturnType<typeof alreadyMade>): Promise<readonly Reason[]> {
   if (made === 'streaming') return [];
   if (made !== 'no') return wrongUpstream(want, facts);
+  const source = [...upstreamReasons(want, facts), ...(await loginReasons(world, facts))];
   return [
-    ...upstreamReasons(want, facts),
+    ...source,
     ...(await oldRecoveryFile(world, facts)),
     ...(await targetReasons(world, want, facts)),
     ...(await tablespaceReasons(world, want, facts)),
     ...(await cannotMake(world, facts.standby.facts.place, facts.staging)),
     ...accessReasons(want, facts),
-    ...(await loginReasons(world, facts)),
+    // What is wrong with the server or the role would only be said twice.
+    ...(source.length > 0 ? [] : await loginTrial(world, facts, allowedRanges(specsOf(want, facts)))),
     ...(await spaceReasons(world, facts)),
   ];
+}
+
+/** Every node of the cluster as it will be. */
+function specsOf(want: AddStandby, { view, standby }: AddStandbyFacts): readonly NodeSpec[] {
+  return [...view.nodes.filter((node) => node !== standby).map((node) => node.spec), want.node];
 }
 
 /** The node exists and is attached elsewhere: that is another wish than adding it. */
@@ -158,7 +167,7 @@ async function emptyPlace(world: World, facts: AddStandbyFacts, path: string, op
 
 function accessReasons(want: AddStandby, facts: AddStandbyFacts): readonly Reason[] {
   const { view, standby } = facts;
-  const specs = [...view.nodes.filter((node) => node !== standby).map((node) => node.spec), want.node];
+  const specs = specsOf(want, facts);
   const ranges = allowedRanges(specs);
   const reasons = [...leftOut(specs, ranges)];
   for (const node of view.nodes) {

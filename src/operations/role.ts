@@ -33,7 +33,8 @@ export async function judgeRole(world: World, place: NodePlace): Promise<RoleVer
   return { reasons, notices: role.superuser ? [`${name} is a superuser; LOGIN and REPLICATION are enough`] : [] };
 }
 
-async function knownPassword(world: World, place: NodePlace): Promise<Awaited<ReturnType<typeof passwordIn>>> {
+/** The replication password: given by the operator, or in the passfile of that node; `null` when neither has one. */
+export async function knownPassword(world: World, place: NodePlace): Promise<Awaited<ReturnType<typeof passwordIn>>> {
   if (world.givenPassword !== null) return world.givenPassword;
   try {
     return await passwordIn(world, { node: place.name, path: place.passfile, host: place.host, port: place.port }, place.replicationUser);

@@ -101,14 +101,7 @@ function nodeWorld(kept: Kept, options: WorldOptions, signal: AbortSignal, searc
     forget: async () => {
       await forget(kept);
     },
-    provePassword: async (user, password) => {
-      const here = await openHost('local', null);
-      try {
-        return await replicationIdentify(await here.connect({ host: place.host, port: place.port }, 10_000), user, password, place.name);
-      } finally {
-        await here.close();
-      }
-    },
+    proveLogin: async ({ host: address, port }, user, password) => await replicationIdentify(await host.connect({ host: address, port }, 10_000), user, password, place.name),
   };
 }
 

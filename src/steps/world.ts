@@ -35,8 +35,11 @@ export interface NodeWorld {
   server(): Promise<Server>;
   /** Closes the kept session, because the server is about to go. */
   forget(): Promise<void>;
-  /** Logs in from pgrepl's own machine for replication, over TCP, as a standby would; returns the system identifier or throws `login-refused`. */
-  provePassword(user: string, password: Secret): Promise<string>;
+  /**
+   * Logs in for replication from this node's machine, over TCP, as a standby there would (hazard D35). Returns the system identifier of the
+   * server at that address; throws `connect-failed` (the system's code is `details[0]`), `login-refused` (the SQLSTATE is), `too-many-clients`, …
+   */
+  proveLogin(at: { readonly host: string; readonly port: number }, user: string, password: Secret): Promise<string>;
 }
 
 /** All that steps and observations can reach. */

@@ -69,17 +69,17 @@ for (const installation of majorsFor('once')) describe(`bad days of add-standby:
     }
   });
 
-  test('the address of the upstream does not exist, or nobody listens there', async () => {
+  test('the address of the upstream does not resolve, or nobody listens there (D35): found from the machine of the standby, before anything is touched', async () => {
     const passfile = join(m().root, 'pass', 'main.pass');
     const lines = await readFile(passfile, 'utf8');
-    for (const host of ['no-such-host.invalid', '127.9.9.9']) {
+    for (const [host, code, next] of [['no-such-host.invalid', 'host-unresolved', 'getent hosts no-such-host.invalid'], ['127.9.9.9', 'upstream-unreachable', 'pg_isready -h 127.9.9.9']] as const) {
       await writeFile(passfile, `${lines}${lines.replaceAll(/^127\.0\.0\.1/gm, host)}`);
       await writeFile(m().clusterFile, clusterFile.replace(/host: 127\.0\.0\.1/, `host: ${host}`));
       const before = await snapshot(m(), 'node1');
       const ran = await add(m(), 'node2');
-      expect([3, 4]).toContain(ran.exit);
-      expect(ran.stdout).toContain(host);
-      expect(errorOf(ran).code).not.toBe('bug');
+      endedAs(ran, 3, code);
+      expect(errorOf(ran).message).toContain(host);
+      expect(errorOf(ran).next.join()).toContain(next);
       expect(await slots(m())).toEqual([]);
       expect(await snapshot(m(), 'node1')).toEqual(before);
     }

@@ -327,9 +327,9 @@ function nodeWorld(fleet: FakeFleet, name: string, gate: Gate, leavesOrphans: bo
       session = null;
       await old?.close();
     },
-    provePassword: async (user, password) =>
+    proveLogin: async ({ host: address, port }, user, password) =>
       await gate.read(() => {
-        const admission = fleet.postgres.admit({ from: machineName, host: place.host, port: place.port, user, password });
+        const admission = fleet.postgres.admit({ from: machineName, host: address, port, user, password });
         if ('trouble' in admission) throw new PgreplError('refused', 'login-refused', admission.trouble, { node: name });
         return admission.server.systemIdentifier;
       }),

@@ -175,8 +175,8 @@ eachMajor(({ binDir }) => {
 
   test('the replication password is proved from here', async () => {
     const node = it.world.node('node1');
-    expect(await node.provePassword('repl', REPLICATION_PASSWORD)).toBe((await (await node.server()).facts()).systemIdentifier);
-    expect(await failure(node.provePassword('repl', new Secret('wrong')))).toMatchObject({ kind: 'refused', code: 'login-refused', details: ['28P01'] });
+    expect(await node.proveLogin(node.place, 'repl', REPLICATION_PASSWORD)).toBe((await (await node.server()).facts()).systemIdentifier);
+    expect(await failure(node.proveLogin(node.place, 'repl', new Secret('wrong')))).toMatchObject({ kind: 'refused', code: 'login-refused', details: ['28P01'] });
   });
 
   test('a promoted standby names its new timeline at once, and its history', async () => {

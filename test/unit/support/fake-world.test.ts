@@ -131,8 +131,8 @@ describe('sessions of the fake world', () => {
 
   test('a password is proved by a real login', async () => {
     const node = givenPrimary().world().node('node1');
-    expect(await node.provePassword('replicator', PASSWORD)).toMatch(/^74/);
-    await expect(node.provePassword('nobody', PASSWORD)).rejects.toMatchObject({ code: 'login-refused' });
+    expect(await node.proveLogin(node.place, 'replicator', PASSWORD)).toMatch(/^74/);
+    await expect(node.proveLogin(node.place, 'nobody', PASSWORD)).rejects.toMatchObject({ code: 'login-refused' });
   });
 
   test('waiting lets time pass, and ends with what was said last', async () => {
