@@ -119,7 +119,8 @@ function tooLate(command: TransportCommand): PgreplError {
   );
 }
 
-function spawnError(program: string, error: NodeJS.ErrnoException): PgreplError {
+/** Why a program of this machine could not be started. */
+export function spawnError(program: string, error: NodeJS.ErrnoException): PgreplError {
   if (error.code === 'ENOENT') return programNotFound(program);
   if (error.code === 'EACCES') {
     return new PgreplError('refused', 'program-not-executable', `program ${program} may not be run`, { cause: error });

@@ -65,7 +65,8 @@ function withPeer(peer: Peer, action: () => Socket): Socket {
   }
 }
 
-function connectFailed(address: Address, cause: unknown): PgreplError {
+/** `cannot connect to …`, with the code of the system as `details[0]`. */
+export function connectFailed(address: Address, cause: unknown): PgreplError {
   const code = errnoCode(cause) ?? 'EUNKNOWN';
   const where = 'socket' in address ? address.socket : `${address.host}:${address.port}`;
   const message = cause instanceof Error && cause.message !== '' ? cause.message : code;

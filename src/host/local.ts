@@ -6,6 +6,8 @@ import type { Duplex } from 'node:stream';
 import { PgreplError } from '../errors.ts';
 import { Accounts } from './accounts.ts';
 import { decodeText } from './bytes.ts';
+import { openChildStream } from './child-stream.ts';
+import type { ProgramStream } from './child-stream.ts';
 import { runChild } from './child.ts';
 import { connectTo } from './connect.ts';
 import type { Address, Exit, FileStat, Host, LiveProcess } from './host.ts';
@@ -14,8 +16,8 @@ import { kindOf } from './parse.ts';
 import { mustBeAbsolute, PosixHost } from './posix-host.ts';
 import { localRealPath, processesAt, processesWith } from './proc.ts';
 import type { Transport, TransportCommand } from './transport.ts';
-import { asUser, cleanEnvironment, guarded, howToBecome } from './wrappers.ts';
-import type { Account, Me } from './wrappers.ts';
+import { asUser, cleanEnvironment, guarded, howToBecome, withEnvironment } from './wrappers.ts';
+import type { Account, Me, Words } from './wrappers.ts';
 
 /** This machine. */
 export class LocalTransport implements Transport {
@@ -42,25 +44,33 @@ export class LocalTransport implements Transport {
   }
 
   async run(command: TransportCommand): Promise<Exit> {
-    const account = await this.account();
-    const me = { ...this.accounts.me, switcher: findSwitcher() };
-    const how = howToBecome(account, me);
-    const path = process.env['PATH'];
-    const tmpdirOfMine = how === 'already' && process.env['TMPDIR'] !== undefined ? tmpdir() : undefined;
-    const env = cleanEnvironment({ home: account.home, path, tmpdir: tmpdirOfMine }, command.env);
+    const { account, me, how, env } = await this.#ground(command.env);
     if (how !== 'sudo') return await runChild({ ...command, argv: asUser(command.argv, account, me), env });
 
     await (this.#mayBecome ??= this.#askSudo(account, me));
     // Signals do not reach the programs of another user, the end of their stdin does.
     const needsGuard = !command.lifeline && command.input === undefined;
     const argv = needsGuard ? guarded(command.argv) : command.argv;
-    const words = Object.entries(env).map(([name, value]) => `${name}=${value}`);
     return await runChild({
       ...command,
-      argv: asUser(['env', '-i', ...words, ...argv], account, me),
+      argv: asUser(withEnvironment(env, argv), account, me),
       env,
       lifeline: command.lifeline || needsGuard,
     });
+  }
+
+  async stream(argv: Words, extra?: Readonly<Record<string, string>>): Promise<ProgramStream> {
+    const { account, me, how, env } = await this.#ground(extra);
+    if (how === 'sudo') await (this.#mayBecome ??= this.#askSudo(account, me));
+    return await openChildStream(asUser(how === 'sudo' ? withEnvironment(env, argv) : argv, account, me), env);
+  }
+
+  async #ground(extra: Readonly<Record<string, string>> | undefined): Promise<{ readonly account: Account; readonly me: Me; readonly how: ReturnType<typeof howToBecome>; readonly env: Readonly<Record<string, string>> }> {
+    const account = await this.account();
+    const me = { ...this.accounts.me, switcher: findSwitcher() };
+    const how = howToBecome(account, me);
+    const tmpdirOfMine = how === 'already' && process.env['TMPDIR'] !== undefined ? tmpdir() : undefined;
+    return { account, me, how, env: cleanEnvironment({ home: account.home, path: process.env['PATH'], tmpdir: tmpdirOfMine }, extra) };
   }
 
   async #askSudo(account: Account, me: Me): Promise<void> {

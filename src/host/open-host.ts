@@ -27,8 +27,11 @@ export async function openHost(via: string, user: string | null): Promise<Host> 
       const account = await accounts.need(user ?? accounts.me.user);
       return new LocalHost(new LocalTransport(account.user, accounts));
     }
+    case 'docker': {
+      const { openDocker } = await import('./docker.ts');
+      return await openDocker(way.target, user);
+    }
     case 'ssh':
-    case 'docker':
       throw usageError('via-unsupported', `${way.kind}://${way.target}: machines reached through ${way.kind} are not supported yet`, {
         hint: 'Run pgrepl on the machine of the servers and write via: local.',
       });

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { Address, Exit } from './host.ts';
+import type { ProgramStream } from './child-stream.ts';
 import type { Words } from './wrappers.ts';
 
 /** A command as a transport gets it: guarded already, bytes in. */
@@ -28,6 +29,8 @@ export interface Transport {
   readonly hidesMissingPrograms: boolean;
   as(user: string): Transport;
   run(command: TransportCommand): Promise<Exit>;
+  /** Starts a program that talks over its stdin and stdout, and ends when its stdin does. */
+  stream(argv: Words, env?: Readonly<Record<string, string>>): Promise<ProgramStream>;
   connect(address: Address, deadlineMs: number): Promise<Duplex>;
   close(): Promise<void>;
 }

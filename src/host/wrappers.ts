@@ -65,3 +65,8 @@ export function cleanEnvironment(
     ...extra,
   };
 }
+
+/** The same words with exactly these variables, where something in between (sudo, docker) would add its own. */
+export function withEnvironment(env: Readonly<Record<string, string>>, argv: Words): Words {
+  return ['env', '-i', ...Object.entries(env).map(([name, value]) => `${name}=${value}`), ...argv];
+}

@@ -1,8 +1,8 @@
-/** Started by the tests, to be killed by them: does one thing on the local machine and then waits for ever. */
+/** Started by the tests, to be killed by them: does one thing on a machine and then waits for ever. */
 import { openHost } from '../../src/host/open-host.ts';
 
-const [what = '', user = '', word = ''] = process.argv.slice(2);
-const host = await openHost('local', user);
+const [what = '', user = '', word = '', via = 'local'] = process.argv.slice(2);
+const host = await openHost(via, user);
 switch (what) {
   case 'guarded':
     // Its child stands for the one that pg_basebackup forks; both speak, so a closed pipe would be noticed.
