@@ -33,7 +33,7 @@ export async function carryOut<W>(shape: ChangeShape<W>, context: Context): Prom
   const places = await withMachines(async (machines) => await placesOf(parsed.topology, parsed.nodes, machines));
   const run = newRunId();
   const reporter = await reporterFor(context);
-  const world = openWorld(context, parsed, places, run);
+  const world = openWorld(context, parsed, places, run, reporter);
   try {
     // Looks through the sessions that the run goes on with, and cannot change anything.
     const looking = world.readOnly();
@@ -60,7 +60,7 @@ function nothingToRun(shown: Change, topology: Topology, context: Context): bool
 }
 
 /** The world of these places, for one run. */
-export function openWorld(context: Context, parsed: Pick<Parsed<unknown>, 'nodes' | 'givenPassword' | 'adminPassword'>, places: readonly NodePlace[], run: string): LiveWorld {
+export function openWorld(context: Context, parsed: Pick<Parsed<unknown>, 'nodes' | 'givenPassword' | 'adminPassword'>, places: readonly NodePlace[], run: string, reporter: Reporter): LiveWorld {
   return createWorld({
     places,
     binDirs: Object.fromEntries(parsed.nodes.map((node) => [node.name, node.binDir])),
@@ -69,6 +69,7 @@ export function openWorld(context: Context, parsed: Pick<Parsed<unknown>, 'nodes
     givenPassword: parsed.givenPassword,
     readOnly: false,
     adminPassword: async () => await Promise.resolve(parsed.adminPassword),
+    ...(context.globals.verbose ? { trace: reporter.command } : {}),
   });
 }
 

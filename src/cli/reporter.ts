@@ -2,7 +2,7 @@ import { PgreplError } from '../errors.ts';
 import type { RunEvent } from '../plan/events.ts';
 import type { FailedAt, RunResult } from '../plan/outcome.ts';
 import type { Context } from './command.ts';
-import { exitCodeOf } from './io.ts';
+import { exitCodeOf, quoteWords } from './io.ts';
 import { renderError } from './output/error-text.ts';
 import { eventJson, jsonLine } from './output/json.ts';
 import { renderPlan, type PlanTextOptions, type ShownPlan } from './output/plan-text.ts';
@@ -25,6 +25,8 @@ export interface Reporter {
   /** Instead of running: the result of a dry run. */
   dryRun(page: ShownPlan): void;
   event(event: RunEvent): void;
+  /** A command line that is about to be run on this node; only `--verbose` wants to know. Always on stderr. */
+  command(node: string, words: readonly string[]): void;
   /** The last word; returns the exit code. */
   result(ending: Ending): number;
 }
@@ -42,6 +44,9 @@ function jsonReporter({ io }: Context): Reporter {
     plan: () => undefined,
     dryRun: () => undefined,
     event: say,
+    command: (node, words) => {
+      io.stderr.write(`${commandLine(node, words)}\n`);
+    },
     result: ({ run, result }) => {
       const exit = result.error === null ? 0 : exitCodeOf(result.error, io);
       say({ event: 'result', exit, outcome: result.outcome, run, error: result.error });
@@ -65,6 +70,9 @@ function textReporter({ io, globals }: Context): Reporter {
     event: (event) => {
       progress.listener(event);
     },
+    command: (node, words) => {
+      progress.say(err.paint.dim(commandLine(node, words)));
+    },
     result: ({ result, title, done, next, run }) => {
       progress.close();
       if (result.error !== null) {
@@ -77,6 +85,15 @@ function textReporter({ io, globals }: Context): Reporter {
       return 0;
     },
   };
+}
+
+/** `node1 $ pg_ctl start …`. Of a script only the first line is shown: it is one of pgrepl's own, and the words after it say what it is about. */
+function commandLine(node: string, words: readonly string[]): string {
+  const shown = words.map((word) => {
+    const [first = '', ...more] = word.trim().split('\n');
+    return more.length === 0 ? word : `${first} …`;
+  });
+  return cleanLine(`  ${node} $ ${quoteWords(shown)}`);
 }
 
 /** The first line names the command and the step; what went wrong there is the first detail. */

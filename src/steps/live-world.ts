@@ -2,6 +2,7 @@ import { PgreplError, usageError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { openHost } from '../host/open-host.ts';
 import { readOnly as onlyReads } from '../host/read-only.ts';
+import { traced } from '../host/traced.ts';
 import { waitFor } from '../plan/wait.ts';
 import { findPrograms, type FoundPrograms } from '../postgres/layout.ts';
 import { openPrograms } from '../postgres/programs.ts';
@@ -24,6 +25,8 @@ export interface WorldOptions {
   readonly readOnly: boolean;
   /** The superuser's password on this node, for servers that do not let their owner in without one. */
   readonly adminPassword: (place: NodePlace) => Promise<Secret | null>;
+  /** Hears every command line of a node as it is run; without it nobody listens. */
+  readonly trace?: ((node: string, words: readonly string[]) => void) | undefined;
 }
 
 /** What is kept of a node between two calls, whoever makes them: undo goes on with what the run has opened. */
@@ -54,7 +57,9 @@ export function createWorld(options: WorldOptions): LiveWorld {
     if (known) return known;
     const place = options.places.find((one) => one.name === name);
     if (place === undefined) throw usageError('node-unknown', `there is no node ${name}`, { hint: `The cluster file names ${options.places.map((one) => one.name).join(', ')}.` });
-    const fresh: Kept = { place, host: hostAt(place.via, place.osUser), found: null, session: null, servers: new Map() };
+    const { trace } = options;
+    const host = hostAt(place.via, place.osUser);
+    const fresh: Kept = { place, host: trace === undefined ? host : traced(host, (words) => { trace(place.name, words); }), found: null, session: null, servers: new Map() };
     kept.set(name, fresh);
     return fresh;
   };

@@ -46,7 +46,7 @@ export const undo: Command = {
     const nodes = nodesOf(record, found.topology);
     const topology: Topology = { ...found.topology, cluster: record.header.cluster };
     const places = await withMachines(async (machines) => await placesOf(topology, nodes, machines));
-    const world = openWorld(context, { nodes, ...passwords }, places, record.run);
+    const world = openWorld(context, { nodes, ...passwords }, places, record.run, reporter);
     try {
       const touched = new Set(record.left.map(({ step }) => step.node));
       const locks = await takeLocks(world, places.filter((place) => touched.has(place.name)), context.line, record.run);

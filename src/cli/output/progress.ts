@@ -14,6 +14,8 @@ const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '
 /** Reads the events of a run and shows them; `close` takes the live line away. */
 export interface ProgressPrinter {
   readonly listener: Listener;
+  /** A line of its own, above the live one. */
+  say(line: string): void;
   close(): void;
 }
 
@@ -25,7 +27,7 @@ export interface ProgressOptions {
 
 /** On a terminal one line that rewrites itself above which finished steps pile up; on a pipe plain lines. */
 export function progressPrinter(terminal: Terminal, options: ProgressOptions): ProgressPrinter {
-  if (options.quiet) return { listener: () => undefined, close: () => undefined };
+  if (options.quiet) return { listener: () => undefined, say: terminal.line, close: () => undefined };
   return terminal.isLive ? livePrinter(terminal, options.now ?? Date.now) : plainPrinter(terminal, options.now ?? Date.now);
 }
 
@@ -65,7 +67,7 @@ function plainPrinter(terminal: Terminal, now: () => number): ProgressPrinter {
       terminal.line(`point of no return: ${event.node}: ${cleanLine(event.says)}`);
     }
   };
-  return { listener, close: () => undefined };
+  return { listener, say: terminal.line, close: () => undefined };
 }
 
 function livePrinter(terminal: Terminal, now: () => number): ProgressPrinter {
@@ -126,6 +128,10 @@ function livePrinter(terminal: Terminal, now: () => number): ProgressPrinter {
   };
   return {
     listener,
+    say: (line) => {
+      pile(line);
+      draw();
+    },
     close: () => {
       clearInterval(timer);
       if (current !== null) erase();
