@@ -6,9 +6,7 @@ import { socketDirectoryFor } from './staging-place.ts';
 import { OWNED_CONF, STANDBY_CONF, valuesOf } from './config.ts';
 import { listenOn, RECOVERY_SETTINGS, renderOwned, renderStandby } from './settings.ts';
 import type { AddStandby } from './wants.ts';
-
-/** The five in which a standby must not be lower than its primary: it would not start, or stop replaying (hazards A01, A02). */
-const REQUIRED = ['max_connections', 'max_worker_processes', 'max_wal_senders', 'max_prepared_transactions', 'max_locks_per_transaction'];
+import { REQUIRED } from './wished-settings.ts';
 
 /** Settings of replication that a copy takes over from our file of its upstream. */
 const KEPT = ['wal_level', 'max_wal_senders', 'max_replication_slots', 'hot_standby', 'wal_log_hints', 'wal_keep_size', 'max_slot_wal_keep_size'];

@@ -16,6 +16,7 @@ import { cannotMake, otherNodeMayRun, portInUse } from './preflight.ts';
 import { offlineSettings } from './offline-settings.ts';
 import { ownedSettings, overridden, renderNoStandby, renderOwned, uncappedSlots, type OwnedSetting, type SettingsInput } from './settings.ts';
 import type { InitPrimary } from './wants.ts';
+import { wishTrouble } from './wished-settings.ts';
 import { ownerMap, socketDirectoryFor, stagingFor } from './staging-place.ts';
 
 /** A primary ready for standbys: a new one where the directory is missing or empty, else the server that is there, as it is. */
@@ -57,6 +58,7 @@ async function planNew(world: World, view: ClusterView, node: NodeView, want: In
     // An unfinished run of ours may have come as far as starting it.
     ...((node.facts.processes?.length ?? 0) > 0 ? [] : await portInUse(world, place)),
     ...supported(await world.node(place.name).programs()),
+    ...(await wishTrouble(world, place, want.node.set ?? {})),
   ];
   const staging = node.facts.staging === null ? await stagingFor(world.node(place.name).host, place.pgdata) : { holder: node.facts.staging.holder, pgdata: place.pgdata };
   refuseOn(`init primary ${place.name}`, [...reasons, ...(await cannotMake(world, place, staging))]);
@@ -117,6 +119,7 @@ async function planAdoption(world: World, view: ClusterView, node: NodeView, wan
   refuseOn(title, [
     ...supported(programs),
     ...managedByOthers(node),
+    ...(await wishTrouble(world, place, input.set)),
     ...overridden(place.name, settings, config, input.effective),
     ...hbaTrouble(place, config, ranges, rules, want.overReject, features(programs.versionNumber).hbaJoinsLines),
     ...editedByHand(place, config, settings, want.replaceEdits),

@@ -13,6 +13,7 @@ import { cannotMake, portInUse } from './preflight.ts';
 import { judgeRole } from './role.ts';
 import type { NodeSpec } from '../topology/topology.ts';
 import type { AddStandby } from './wants.ts';
+import { tooLow, wishTrouble } from './wished-settings.ts';
 
 /** Senders that a copy takes (data and WAL), and one to spare for whoever else connects meanwhile (hazard A07). */
 const SENDERS_NEEDED = 3;
@@ -22,11 +23,13 @@ const WAL_ALLOWANCE_BYTES = 64 * 1024 * 1024;
 
 /** Everything that stands in the way, all at once, before anything is touched. Reads only. */
 export async function preflightAddStandby(world: World, want: AddStandby, facts: AddStandbyFacts, made: ReturnType<typeof alreadyMade>): Promise<readonly Reason[]> {
-  if (made === 'streaming') return [];
-  if (made !== 'no') return wrongUpstream(want, facts);
+  const wishes = await wishReasons(world, want, facts);
+  if (made === 'streaming') return wishes;
+  if (made !== 'no') return [...wrongUpstream(want, facts), ...wishes];
   const source = [...upstreamReasons(want, facts), ...(await loginReasons(world, facts))];
   return [
     ...source,
+    ...wishes,
     ...(await oldRecoveryFile(world, facts)),
     ...(await targetReasons(world, want, facts)),
     ...(await tablespaceReasons(world, want, facts)),
@@ -36,6 +39,12 @@ export async function preflightAddStandby(world: World, want: AddStandby, facts:
     ...(source.length > 0 ? [] : await loginTrial(world, facts, allowedRanges(specsOf(want, facts)))),
     ...(await spaceReasons(world, facts)),
   ];
+}
+
+async function wishReasons(world: World, want: AddStandby, { standby, primary }: AddStandbyFacts): Promise<readonly Reason[]> {
+  const wishes = want.node.set ?? {};
+  const { place } = standby.facts;
+  return [...(await wishTrouble(world, place, wishes)), ...tooLow(place, wishes, { name: primary.spec.name, settings: primary.facts.server?.settings ?? {} })];
 }
 
 /** Every node of the cluster as it will be. */

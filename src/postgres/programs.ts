@@ -105,6 +105,11 @@ export function openPrograms(host: Host, found: FoundPrograms): Programs {
       if (complaint !== null) throw new PgreplError('refused', 'configuration-broken', `the configuration of ${directory} cannot be read: ${complaint}`);
       return null;
     },
+    settingComplaint: async (name, value) => {
+      // -C first lets root do it too (main.c), and reads no more of a directory than its configuration (PostmasterMain): here an empty one.
+      const exit = await host.run({ argv: [`${binDir}/postgres`, '-C', name, '-D', '/', '-c', 'config_file=/dev/null', '-c', 'log_line_prefix=', '-c', `${name}=${value}`], env, effect: 'reads' });
+      return exit.code === 0 ? null : lastLines(exit.stderr).map((line) => line.replace(/^(?:FATAL|ERROR|HINT|DETAIL|LOG): +/, '')).join('; ') || `postgres ${howItEnded(exit)}`;
+    },
     endOfWal: async (directory, timeline, from) => await findEndOfWal(host, binDir, env, directory, timeline, from),
     markStoppedPrimary: async (directory, replayed) => await markStopped(host, binDir, env, directory, replayed),
   };

@@ -84,6 +84,8 @@ export interface Programs {
   checkConfiguration(directory: string, configFile: string | null): Promise<string | null>;
   /** Effective value of one setting as the files of a (stopped) directory give it; `null` when the server does not know it. */
   settingValue(directory: string, configFile: string | null, name: string): Promise<string | null>;
+  /** What the installed server says against this value (its own words), or `null` when it takes it. Needs no data directory, and looks at none. */
+  settingComplaint(name: string, value: string): Promise<string | null>;
   /** Finds the last valid record in the WAL of a stopped server, reading from `from` on `timeline`. Throws `wal-unreadable`. */
   endOfWal(directory: string, timeline: number, from: Lsn): Promise<EndOfWal>;
   /**

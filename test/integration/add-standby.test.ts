@@ -248,6 +248,12 @@ for (const installation of majorsFor('once')) describe(`one primary, many wishes
     expect(await slots(m())).toEqual(['node2']);
   });
 
+  test('A01: settings that would keep the standby down, or that its server does not take → refused before anything', async () => {
+    const error = await refusedAndUntouched('node2', ['--set', 'max_connections=20', '--set', 'work_mem=7XB', '--set', 'recovery_target=immediate'], 3, 'setting-owned');
+    expect(error.reasons.map(({ code }) => code)).toEqual(['setting-owned', 'setting-invalid', 'setting-breaks']);
+    expect(error.reasons.at(-1)?.message).toMatch(/max_connections = 20 is lower than the \d+ of the primary node1/);
+  });
+
   test('--no-verify leaves the check out and says so', async () => {
     const ran = await m().pgrepl(['add-standby', ...(await m().at('node2')), '--yes', '--no-verify']);
     endedAs(ran, 0);

@@ -405,12 +405,36 @@ for (const installation of majorsFor('once')) describe(`an adopted primary, wron
     expect(await snapshot(m(), 'node1')).toEqual(before);
   });
 
-  test('a setting that the server does not know → refused or undone, and all is as before', async () => {
+  test('settings that the server does not take → refused in its own words, all at once; here and for a directory that does not exist yet', async () => {
     const before = await snapshot(m(), 'node1');
-    const ran = await init(m(), '--set', 'work_memm=7MB');
-    expect([2, 3, 4]).toContain(ran.exit);
-    expect(`${ran.stdout}${ran.stderr}`).toContain('work_memm');
+    const wishes = ['work_memm=7MB', 'work_mem=7XB', 'wal_segment_size=32MB', 'hot_standby=off', 'port=1', 'listen_addresses=10.9.9.9', 'some.thing=x'].flatMap((wish) => ['--set', wish]);
+    const { pgdata } = await m().place('node8');
+    for (const place of [await m().at('node1'), ['node8', '-D', pgdata, '-p', String((await m().place('node8')).port), '-f', join(m().root, 'fresh.yaml')]]) {
+      const ran = await m().pgrepl(['init-primary', ...place, '--bin-dir', m().installation.binDir, '--yes', '--json', ...wishes]);
+      endedAs(ran, 3);
+      const reasons = errorOf(ran).reasons.filter(({ code }) => code.startsWith('setting-'));
+      expect(reasons.map(({ code }) => code)).toEqual(['setting-breaks', 'setting-owned', 'setting-breaks', 'setting-invalid', 'setting-invalid', 'setting-invalid']);
+      const said = reasons.map(({ message }) => message).join('\n');
+      expect(said).toContain('unrecognized configuration parameter "work_memm"');
+      expect(said).toContain('invalid value for parameter "work_mem": "7XB"; Valid units');
+      expect(said).toContain('cannot be changed');
+      expect(said).not.toContain('some.thing');
+    }
     expect(await snapshot(m(), 'node1')).toEqual(before);
+  });
+
+  test('the same from set: in the cluster file', async () => {
+    const file = await readFile(m().clusterFile, 'utf8');
+    await writeFile(m().clusterFile, `${file.trimEnd()}\n    set: { shared_buffers: lots }\n`);
+    const before = await snapshot(m(), 'node1');
+    try {
+      const ran = await init(m());
+      endedAs(ran, 3, 'setting-invalid');
+      expect(errorOf(ran).message).toContain('invalid value for parameter "shared_buffers": "lots"');
+      expect(await snapshot(m(), 'node1')).toEqual(before);
+    } finally {
+      await writeFile(m().clusterFile, file);
+    }
   });
 
   test('wrong words → 2, before anything is looked at', async () => {

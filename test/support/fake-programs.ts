@@ -172,6 +172,10 @@ export class FakePrograms implements Programs {
     });
   }
 
+  async settingComplaint(): Promise<string | null> {
+    return await this.#read(() => null);
+  }
+
   async settingValue(directory: string, configFile: string | null, name: string): Promise<string | null> {
     const complaint = await this.checkConfiguration(directory, configFile);
     if (complaint !== null) throw new PgreplError('refused', 'configuration-broken', `the configuration of ${directory} cannot be read: ${complaint}`);
