@@ -1,3 +1,6 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import type { Readable } from 'node:stream';
+import type { execa as Execa } from 'execa';
 import { PgreplError } from '../errors.ts';
 import type { Exit } from './host.ts';
 import { gatherAll, gatherLines } from './lines.ts';
@@ -19,25 +22,12 @@ export type ChildCommand = TransportCommand & { readonly env: Readonly<Record<st
 export async function runChild(command: ChildCommand): Promise<Exit> {
   const { program } = command;
   if (command.signal?.aborted === true) throw interrupted(program);
-  const { execa } = await import('execa');
   const { onLine } = command;
   const out = onLine === undefined ? gatherAll() : gatherLines((line) => onLine('stdout', line));
   const err = onLine === undefined ? gatherAll() : gatherLines((line) => onLine('stderr', line));
-  const child = execa(command.argv[0], command.argv.slice(1), {
-    cwd: '/',
-    env: { ...command.env },
-    extendEnv: false,
-    detached: true,
-    cleanup: false,
-    buffer: false,
-    reject: false,
-    stdin: command.lifeline || command.input !== undefined ? 'pipe' : 'ignore',
-    stdout: 'pipe',
-    stderr: 'pipe',
-  });
-  child.catch(() => undefined);
-
+  const execa = command.long === true ? (await import('execa')).execa : null;
   return await new Promise<Exit>((resolve, reject) => {
+    const child = start(command, execa);
     let stopping: PgreplError | null = null;
     let hardKill: NodeJS.Timeout | undefined;
     let lastByte = 0;
@@ -105,6 +95,30 @@ export async function runChild(command: ChildCommand): Promise<Exit> {
       finish();
     });
   });
+}
+
+/** What is used of a child, whoever made it. */
+type Child = Pick<ChildProcess, 'pid' | 'stdin'> & { readonly stdout: Readable; readonly stderr: Readable; readonly once: ChildProcess['once'] };
+
+/**
+ * Starts it in a session of its own, with pipes. execa takes as long to load as Node to start: a copy that works for minutes can wait for
+ * it, and the dozen small programs between a command and its promote cannot. Nothing is awaited here: an error must find its listener.
+ */
+function start({ argv: [file, ...words], env, lifeline, input }: ChildCommand, execa: typeof Execa | null): Child {
+  const stdin = lifeline || input !== undefined ? 'pipe' : 'ignore';
+  const common = { cwd: '/', env: { ...env }, detached: true } as const;
+  if (execa === null) {
+    try {
+      // The type does not follow that both outputs are pipes when stdin is one of two words.
+      return spawn(file, words, { ...common, stdio: [stdin, 'pipe', 'pipe'] }) as Child;
+    } catch (error) {
+      // Words that are too long together, for one, are not told by an event.
+      throw spawnError(file, error as NodeJS.ErrnoException);
+    }
+  }
+  const child = execa(file, words, { ...common, extendEnv: false, cleanup: false, buffer: false, reject: false, stdin, stdout: 'pipe', stderr: 'pipe' });
+  child.catch(() => undefined);
+  return child;
 }
 
 function interrupted(program: string): PgreplError {

@@ -50,6 +50,7 @@ export class PosixHost implements Host {
       deadlineMs: command.deadlineMs ?? DEFAULT_DEADLINE_MS,
       signal: command.signal,
       onLine: command.onLine,
+      long: isGuarded,
       lifeline: isGuarded,
     });
     // Of a missing program, setpriv, sudo and the guard's shell only know their own exit codes.

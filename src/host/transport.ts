@@ -12,6 +12,8 @@ export interface TransportCommand {
   readonly env?: Readonly<Record<string, string>> | undefined;
   readonly input?: Uint8Array | undefined;
   readonly deadlineMs: number;
+  /** It may work for minutes: what its start takes does not matter. */
+  readonly long?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onLine?: ((stream: 'stdout' | 'stderr', line: string) => void) | undefined;
   /**
