@@ -25,6 +25,15 @@ const versionOnly = {
   },
 };
 
+/** commander can start other programs as subcommands. Ours has none, and loading that takes 3 ms of every start. */
+const noSubcommandPrograms = {
+  name: 'no-subcommand-programs',
+  setup(build) {
+    build.onResolve({ filter: /^node:child_process$/ }, ({ importer }) => (importer.includes('/commander/') ? { path: 'child_process', namespace: 'none' } : undefined));
+    build.onLoad({ filter: /.*/, namespace: 'none' }, () => ({ contents: 'module.exports = {}' }));
+  },
+};
+
 const shared = {
   absWorkingDir: ROOT,
   bundle: true,
@@ -33,7 +42,7 @@ const shared = {
   target: 'node20',
   external: ['pg-native'],
   define: { __PGREPL_VERSION__: JSON.stringify(about.version), ...NO_RESPONSE },
-  plugins: [versionOnly],
+  plugins: [versionOnly, noSubcommandPrograms],
   logLevel: 'silent',
 };
 

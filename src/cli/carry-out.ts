@@ -29,7 +29,7 @@ import { withWholeLines } from './whole-lines.ts';
  */
 export async function carryOut<W>(shape: ChangeShape<W>, context: Context): Promise<number> {
   const parsed = await shape.parse(context);
-  const decide = await shape.decide();
+  const { decide } = shape;
   const places = await withMachines(async (machines) => await placesOf(parsed.topology, parsed.nodes, machines));
   const run = newRunId();
   const reporter = await reporterFor(context);

@@ -91,26 +91,11 @@ export interface Parsed<W> {
 export interface ChangeShape<W> extends Shape {
   /** Words to what is wanted; reads the cluster file, asks no server. */
   parse(context: Context): Promise<Parsed<W>>;
-  /** Loads the operation: not before the words were found to be right. */
-  decide(): Promise<Decide<W>>;
+  readonly decide: Decide<W>;
 }
 
 export interface QueryShape extends Shape {
   run(context: Context): Promise<number>;
-}
-
-/** A command that turns into a plan of steps. Only `carry-out.ts` runs it. */
-export function change<W>(shape: ChangeShape<W>): Command {
-  const { name, summary, options, examples } = shape;
-  return {
-    kind: 'change',
-    name,
-    summary,
-    arguments: shape.arguments,
-    options,
-    ...(examples === undefined ? {} : { examples }),
-    run: async (context) => (await import('./carry-out.ts')).carryOut(shape, context),
-  };
 }
 
 /** A command that only looks. It prints its result to `io.stdout`: with `--json` exactly one document. */

@@ -1,11 +1,10 @@
 import { Command as Commander, CommanderError, Option } from 'commander';
-import { asPgreplError, PgreplError, usageError } from '../errors.ts';
+import { type PgreplError, usageError } from '../errors.ts';
 import { didYouMean } from '../topology/did-you-mean.ts';
 import { VERSION } from '../version.ts';
 import type { Command, Context, Globals, OptionSpec, Words } from './command.ts';
 import { DEFINITIONS, type Definition } from './definitions.ts';
-import { exitCodeOf, quoteWords, type Io } from './io.ts';
-import { withWholeLines } from './whole-lines.ts';
+import { quoteWords, type Io } from './io.ts';
 
 const GLOBAL_OPTIONS: readonly OptionSpec[] = [
   { flags: '-f, --file <FILE>', help: 'cluster file (default: $PGREPL_FILE, else ./pgrepl.yaml)' },
@@ -27,7 +26,8 @@ export async function runCli(io: Io): Promise<number> {
     const command = definition === null ? null : await definition.load();
     return await parseAndRun(io, argv, command);
   } catch (thrown) {
-    return await report(thrown, io, argv, definition);
+    // What writes about failures is not loaded before there is one.
+    return (await import('./failure.ts')).reportFailure(thrown, io, argv, definition);
   }
 }
 
@@ -175,26 +175,4 @@ function fromCommander(error: CommanderError, command: Command | null): PgreplEr
   const next = [command === null ? 'pgrepl --help' : `pgrepl ${command.name} --help`];
   const hint = meant !== undefined ? `Did you mean ${meant}?` : command === null && error.code === 'commander.unknownOption' ? 'Options of a command come after its name.' : undefined;
   return usageError(error.code.replace('commander.', '').replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`), first.replace(/^error: /, '').replace(/\.$/, ''), { hint, next });
-}
-
-/** Says what went wrong, once, in the form that was asked for. */
-async function report(thrown: unknown, io: Io, argv: readonly string[], definition: Definition | null): Promise<number> {
-  const error = withWholeLines(
-    io.signal.aborted && !(thrown instanceof PgreplError) ? new PgreplError('interrupted', 'interrupted', 'interrupted; nothing was changed', { cause: thrown }) : asPgreplError(thrown),
-    `pgrepl ${quoteWords(argv)}`,
-  );
-  const exit = exitCodeOf(error, io);
-  const options = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
-  if (options.includes('--json')) {
-    const { errorDocument, eventJson, failedResult, jsonLine, planErrorDocument } = await import('./output/json.ts');
-    const isDry = options.some((word) => word === '--dry-run' || /^-[qvy]*n[qvy]*$/.test(word));
-    const isChange = definition?.kind === 'change';
-    if (isChange && isDry) io.stdout.write(jsonLine(planErrorDocument(error)));
-    else if (isChange) io.stdout.write(jsonLine(eventJson(failedResult(error, exit))));
-    else io.stdout.write(jsonLine(errorDocument(error)));
-    return exit;
-  }
-  const [{ terminalFor }, { renderError }] = await Promise.all([import('./output/terminal.ts'), import('./output/error-text.ts')]);
-  io.stderr.write(renderError(error, terminalFor(io.stderr, io.env, !options.includes('--no-color'))));
-  return exit;
 }

@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import type { ChildProcess, spawn as Spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import type { execa as Execa } from 'execa';
 import { PgreplError } from '../errors.ts';
@@ -25,9 +25,10 @@ export async function runChild(command: ChildCommand): Promise<Exit> {
   const { onLine } = command;
   const out = onLine === undefined ? gatherAll() : gatherLines((line) => onLine('stdout', line));
   const err = onLine === undefined ? gatherAll() : gatherLines((line) => onLine('stderr', line));
-  const execa = command.long === true ? (await import('execa')).execa : null;
+  // Loaded when the first program is started: status starts none.
+  const [{ spawn }, execa] = await Promise.all([import('node:child_process'), command.long === true ? import('execa').then((module) => module.execa) : null]);
   return await new Promise<Exit>((resolve, reject) => {
-    const child = start(command, execa);
+    const child = start(command, spawn, execa);
     let stopping: PgreplError | null = null;
     let hardKill: NodeJS.Timeout | undefined;
     let lastByte = 0;
@@ -104,7 +105,7 @@ type Child = Pick<ChildProcess, 'pid' | 'stdin'> & { readonly stdout: Readable; 
  * Starts it in a session of its own, with pipes. execa takes as long to load as Node to start: a copy that works for minutes can wait for
  * it, and the dozen small programs between a command and its promote cannot. Nothing is awaited here: an error must find its listener.
  */
-function start({ argv: [file, ...words], env, lifeline, input }: ChildCommand, execa: typeof Execa | null): Child {
+function start({ argv: [file, ...words], env, lifeline, input }: ChildCommand, spawn: typeof Spawn, execa: typeof Execa | null): Child {
   const stdin = lifeline || input !== undefined ? 'pipe' : 'ignore';
   const common = { cwd: '/', env: { ...env }, detached: true } as const;
   if (execa === null) {

@@ -4,8 +4,7 @@ import { openHost } from '../host/open-host.ts';
 import { readOnly as onlyReads } from '../host/read-only.ts';
 import { traced } from '../host/traced.ts';
 import { waitFor } from '../plan/wait.ts';
-import { findPrograms, type FoundPrograms } from '../postgres/layout.ts';
-import { openPrograms } from '../postgres/programs.ts';
+import type { FoundPrograms } from '../postgres/layout.ts';
 import type { Server } from '../postgres/server.ts';
 import { replicationIdentify, type Session } from '../postgres/session.ts';
 import { openServer } from '../postgres/sql-server.ts';
@@ -94,7 +93,10 @@ function nodeWorld(kept: Kept, options: WorldOptions, signal: AbortSignal, searc
     programs: async () => {
       kept.found ??= search(place, kept.host, options.binDirs[place.name], searches);
       try {
-        return openPrograms(host, await kept.found);
+        const found = await kept.found;
+        // Loaded with the first program: a status of healthy servers starts none.
+        const { openPrograms } = await import('../postgres/programs.ts');
+        return openPrograms(host, found);
       } catch (thrown) {
         // They may be installed by the time of the next question.
         kept.found = null;
@@ -114,7 +116,7 @@ async function search(place: NodePlace, host: Host, binDir: string | undefined, 
   const version = await host.readText(`${place.pgdata}/PG_VERSION`);
   const wantMajor = version === null ? null : Number.parseInt(version, 10);
   const key = JSON.stringify([place.via, place.osUser, binDir ?? null, wantMajor]);
-  const found = searches.get(key) ?? findPrograms(host, { binDir, wantMajor });
+  const found = searches.get(key) ?? import('../postgres/layout.ts').then(async ({ findPrograms }) => await findPrograms(host, { binDir, wantMajor }));
   searches.set(key, found);
   return await found;
 }

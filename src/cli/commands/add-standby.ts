@@ -1,9 +1,11 @@
 import { usageError } from '../../errors.ts';
+import { decideAddStandby } from '../../operations/add-standby.ts';
 import type { AddStandby } from '../../operations/wants.ts';
 import { hasControlCharacter, printable } from '../../postgres/names.ts';
 import { parseInterval, parseRate } from '../../postgres/units.ts';
 import type { NodeSpec } from '../../topology/topology.ts';
-import { change, type Command, type Context, type OptionSpec } from '../command.ts';
+import { change } from '../change.ts';
+import type { Command, Context, OptionSpec } from '../command.ts';
 import { directoryFrom, knownNode, NODE_OPTIONS } from '../node-words.ts';
 import { parseNewNode } from '../new-node.ts';
 
@@ -52,7 +54,7 @@ export const addStandby: Command = change<AddStandby>({
       },
     };
   },
-  decide: async () => (await import('../../operations/add-standby.ts')).decideAddStandby,
+  decide: decideAddStandby,
 });
 
 function standbyShape(context: Context, node: NodeSpec): Partial<NodeSpec> {

@@ -9,6 +9,7 @@ import { query, type Command, type Context } from '../command.ts';
 import { startDemoWriter, type DemoNode, type DemoWriter } from '../demo-writer.ts';
 import type { Io } from '../io.ts';
 import { terminalFor, type Terminal } from '../output/terminal.ts';
+import { runCli } from '../router.ts';
 
 /** `pgrepl demo` */
 export const demo: Command = query({
@@ -124,8 +125,6 @@ async function pgrepl(stage: Stage, words: readonly string[], output: 'show' | '
 }
 
 async function run(stage: Stage, words: readonly string[], stdout: (text: string) => void, stderr: (text: string) => void): Promise<number> {
-  // Loaded late: the router knows this command, and not the other way round.
-  const { runCli } = await import('../router.ts');
   const { io } = stage.context;
   return await runCli({
     ...io,

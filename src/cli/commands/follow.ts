@@ -1,6 +1,8 @@
 import { usageError } from '../../errors.ts';
+import { decideFollow } from '../../operations/follow.ts';
 import type { Follow } from '../../operations/wants.ts';
-import { change, type Command, type OptionSpec } from '../command.ts';
+import { change } from '../change.ts';
+import type { Command, OptionSpec } from '../command.ts';
 import { ADMIN_OPTIONS, parseKnown } from '../known-node.ts';
 import { knownNode } from '../node-words.ts';
 
@@ -22,5 +24,5 @@ export const follow: Command = change<Follow>({
     if (upstream === name) throw usageError('upstream-self', `${name} cannot stream from itself`, { node: name });
     return { ...parsed, want: { name, upstream } };
   },
-  decide: async () => (await import('../../operations/follow.ts')).decideFollow,
+  decide: decideFollow,
 });

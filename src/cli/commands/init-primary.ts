@@ -1,7 +1,9 @@
 import { usageError } from '../../errors.ts';
 import { printable } from '../../postgres/names.ts';
+import { decideInitPrimary } from '../../operations/init-primary.ts';
 import type { InitPrimary } from '../../operations/wants.ts';
-import { change, type Command, type OptionSpec } from '../command.ts';
+import { change } from '../change.ts';
+import type { Command, OptionSpec } from '../command.ts';
 import { NODE_OPTIONS } from '../node-words.ts';
 import { parseNewNode } from '../new-node.ts';
 
@@ -31,7 +33,7 @@ export const initPrimary: Command = change<InitPrimary>({
       want: { node: parsed.node, restart: context.words.flag('restart'), start: context.words.flag('start'), overReject, replaceEdits: context.words.flag('replaceEdits') },
     };
   },
-  decide: async () => (await import('../../operations/init-primary.ts')).decideInitPrimary,
+  decide: decideInitPrimary,
 });
 
 function lineFrom(text: string): number {

@@ -1,8 +1,10 @@
 import { usageError } from '../../errors.ts';
+import { decidePromote } from '../../operations/promote.ts';
 import type { Promote } from '../../operations/wants.ts';
 import { hasControlCharacter, printable } from '../../postgres/names.ts';
 import { parseBytes } from '../../postgres/units.ts';
-import { change, type Command, type Context, type OptionSpec } from '../command.ts';
+import { change } from '../change.ts';
+import type { Command, Context, OptionSpec } from '../command.ts';
 import { ADMIN_OPTIONS, BUDGET_OPTION, budgetFrom, parseRoleChange } from '../known-node.ts';
 
 const OPTIONS: readonly OptionSpec[] = [
@@ -27,7 +29,7 @@ export const promote: Command = change<Promote>({
     const { name, ...parsed } = await parseRoleChange(context, OPTIONS);
     return { ...parsed, want: { name, mode: context.words.flag('failover') ? 'failover' : 'either', fenced, acceptLoss, budgetMs } };
   },
-  decide: async () => (await import('../../operations/promote.ts')).decidePromote,
+  decide: decidePromote,
 });
 
 function fencedFrom(context: Context): string | null {

@@ -1,5 +1,7 @@
+import { decideRemoveStandby } from '../../operations/remove-standby.ts';
 import type { RemoveStandby } from '../../operations/wants.ts';
-import { change, type Command, type OptionSpec } from '../command.ts';
+import { change } from '../change.ts';
+import type { Command, OptionSpec } from '../command.ts';
 import { ADMIN_OPTIONS, parseKnown } from '../known-node.ts';
 import { knownNode } from '../node-words.ts';
 
@@ -16,5 +18,5 @@ export const removeStandby: Command = change<RemoveStandby>({
     const parsed = await parseKnown(context, OPTIONS);
     return { ...parsed, want: { name: knownNode(context.words.arguments[0] ?? '', parsed.topology) } };
   },
-  decide: async () => (await import('../../operations/remove-standby.ts')).decideRemoveStandby,
+  decide: decideRemoveStandby,
 });

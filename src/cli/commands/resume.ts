@@ -3,7 +3,9 @@ import { isUnfinished } from '../../plan/record.ts';
 import type { Command, Context } from '../command.ts';
 import { chooseRun, CLUSTER_OPTION, runsOfCluster } from '../find-run.ts';
 import { splitWords } from '../io.ts';
+import { jsonLine, planDocument } from '../output/json.ts';
 import { reporterFor } from '../reporter.ts';
+import { runCli } from '../router.ts';
 
 /** `pgrepl resume [RUN]`: the same command again, without retyping. */
 export const resume: Command = {
@@ -23,7 +25,6 @@ export const resume: Command = {
     }
     const [, ...words] = splitWords(record.header.command);
     const { globals } = context;
-    const { runCli } = await import('../router.ts');
     return await runCli({
       ...context.io,
       argv: [...withoutFile(words), '--file', record.header.clusterFile, ...switches({ '--json': globals.json, '--dry-run': globals.dryRun, '--yes': globals.yes, '--quiet': globals.quiet, '--verbose': globals.verbose, '--no-color': !globals.color })],
@@ -35,7 +36,6 @@ export const resume: Command = {
 export async function nothingLeft(context: Context): Promise<number> {
   const reporter = await reporterFor(context);
   if (context.globals.dryRun && context.globals.json) {
-    const { jsonLine, planDocument } = await import('../output/json.ts');
     context.io.stdout.write(jsonLine(planDocument({ title: context.name, steps: [], notices: [], question: null })));
     return 0;
   }

@@ -14,6 +14,10 @@ import { quoteWords } from '../io.ts';
 import { ADMIN_OPTIONS } from '../known-node.ts';
 import { withMachines } from '../machines.ts';
 import { needsNodes } from '../node-words.ts';
+import { jsonLine } from '../output/json.ts';
+import { parseThreshold, renderCheck, renderCheckFailure } from '../output/status-check.ts';
+import { renderStatus } from '../output/status-tree.ts';
+import { terminalFor } from '../output/terminal.ts';
 import { passwordsFrom } from '../passwords.ts';
 
 const DEFAULT_TIMEOUT = '3';
@@ -47,7 +51,7 @@ async function show(context: Context): Promise<number> {
   const period = words.flag('watch') || words.text('watch') !== undefined ? secondsOf('--watch', words.text('watch') ?? DEFAULT_PERIOD, 0.2) : null;
   if (period !== null && globals.json) throw usageError('watch-json', '--json is exactly one document, and --watch is many', { hint: 'Ask again and again in a loop of the shell.' });
   return await withStatus(context, async (look, topology) => {
-    const present = globals.json ? await asJson(context) : await asTree(context, period !== null);
+    const present = globals.json ? asJson(context) : asTree(context, period !== null);
     let document = await look();
     present(asTyped(document, context, topology));
     while (period !== null) {
@@ -62,15 +66,13 @@ async function show(context: Context): Promise<number> {
   });
 }
 
-async function asJson({ io }: Context): Promise<(document: StatusDocument) => void> {
-  const { jsonLine } = await import('../output/json.ts');
+function asJson({ io }: Context): (document: StatusDocument) => void {
   return (document) => {
     io.stdout.write(jsonLine(document));
   };
 }
 
-async function asTree({ io, globals }: Context, again: boolean): Promise<(document: StatusDocument) => void> {
-  const [{ terminalFor }, { renderStatus }] = await Promise.all([import('../output/terminal.ts'), import('../output/status-tree.ts')]);
+function asTree({ io, globals }: Context, again: boolean): (document: StatusDocument) => void {
   return (document) => {
     // Made anew for each page: the window may have another size by now. Into a file or a pipe no line is shortened.
     const terminal = terminalFor(io.stdout, io.env, globals.color);
@@ -84,7 +86,6 @@ async function asTree({ io, globals }: Context, again: boolean): Promise<(docume
 /** For monitoring: every failure is UNKNOWN, and the line says it. */
 async function check(context: Context): Promise<number> {
   const { words, globals, io } = context;
-  const { parseThreshold, renderCheck, renderCheckFailure } = await import('../output/status-check.ts');
   try {
     if (globals.json) throw usageError('check-json', '--check prints its own line, and --json another document', { hint: 'Leave one of them out.' });
     if (words.flag('watch') || words.text('watch') !== undefined) throw usageError('check-watch', '--check looks once, and --watch again and again', { hint: 'Leave one of them out.' });

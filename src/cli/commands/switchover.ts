@@ -1,5 +1,7 @@
+import { decidePromote } from '../../operations/promote.ts';
 import type { Promote } from '../../operations/wants.ts';
-import { change, type Command, type OptionSpec } from '../command.ts';
+import { change } from '../change.ts';
+import type { Command, OptionSpec } from '../command.ts';
 import { ADMIN_OPTIONS, BUDGET_OPTION, budgetFrom, parseRoleChange } from '../known-node.ts';
 
 const OPTIONS: readonly OptionSpec[] = [BUDGET_OPTION, ...ADMIN_OPTIONS];
@@ -16,5 +18,5 @@ export const switchover: Command = change<Promote>({
     const { name, ...parsed } = await parseRoleChange(context, OPTIONS);
     return { ...parsed, want: { name, mode: 'planned', fenced: null, acceptLoss: null, budgetMs } };
   },
-  decide: async () => (await import('../../operations/promote.ts')).decidePromote,
+  decide: decidePromote,
 });
