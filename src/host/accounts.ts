@@ -55,7 +55,11 @@ export class Accounts {
 }
 
 async function entries(): Promise<readonly Account[]> {
-  const text = await readFile('/etc/passwd', 'utf8').catch(() => '');
+  return parsePasswd(await readFile('/etc/passwd', 'utf8').catch(() => ''));
+}
+
+/** The accounts of an /etc/passwd; lines that are none are left out. */
+export function parsePasswd(text: string): readonly Account[] {
   return text.split('\n').flatMap((line) => {
     const [user, , uid, gid, , home] = line.split(':');
     return user === undefined || home === undefined ? [] : [{ user, uid: Number(uid), gid: Number(gid), home }];

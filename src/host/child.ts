@@ -2,8 +2,9 @@ import type { ChildProcess, spawn as Spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import type { execa as Execa } from 'execa';
 import { PgreplError } from '../errors.ts';
+import type { Envelope } from './envelope.ts';
 import type { Exit } from './host.ts';
-import { gatherAll, gatherLines } from './lines.ts';
+import { gatherAll, gatherLines, type Gatherer } from './lines.ts';
 import type { TransportCommand } from './transport.ts';
 
 /** A killed program has this long to end before its group is killed hard. The guard needs 5 s of its own, and more on a busy machine. */
@@ -12,7 +13,11 @@ const GRACE_MS = 9_000;
 const SILENCE_MS = 300;
 const SILENCE_LIMIT_MS = 5_000;
 
-export type ChildCommand = TransportCommand & { readonly env: Readonly<Record<string, string>> };
+export interface ChildCommand extends TransportCommand {
+  readonly env: Readonly<Record<string, string>>;
+  /** Its output comes through a shell on another machine: what is between the marks counts, and the end is where they say. */
+  readonly envelope?: Envelope | undefined;
+}
 
 /**
  * Runs a program of this machine in a session of its own (Ctrl-C of the terminal does not reach it: the run decides what
@@ -22,9 +27,13 @@ export type ChildCommand = TransportCommand & { readonly env: Readonly<Record<st
 export async function runChild(command: ChildCommand): Promise<Exit> {
   const { program } = command;
   if (command.signal?.aborted === true) throw interrupted(program);
-  const { onLine } = command;
-  const out = onLine === undefined ? gatherAll() : gatherLines((line) => onLine('stdout', line));
-  const err = onLine === undefined ? gatherAll() : gatherLines((line) => onLine('stderr', line));
+  const { onLine, envelope } = command;
+  const gatherer = (stream: 'stdout' | 'stderr'): Gatherer => {
+    const all = onLine === undefined ? gatherAll() : gatherLines((line) => onLine(stream, line));
+    return envelope?.open(stream, all) ?? all;
+  };
+  const out = gatherer('stdout');
+  const err = gatherer('stderr');
   // Loaded when the first program is started: status starts none.
   const [{ spawn }, execa] = await Promise.all([import('node:child_process'), command.long === true ? import('execa').then((module) => module.execa) : null]);
   return await new Promise<Exit>((resolve, reject) => {
@@ -64,12 +73,21 @@ export async function runChild(command: ChildCommand): Promise<Exit> {
       child.stderr.destroy();
       end();
     };
+    const finished = (code: number | null, signal: string | null): void => settle(() => {
+      if (stopping === null) resolve({ code, signal, stdout: out.text(), stderr: err.text() });
+      else reject(stopping);
+    });
     command.signal?.addEventListener('abort', onAbort, { once: true });
 
     for (const [stream, gatherer] of [[child.stdout, out], [child.stderr, err]] as const) {
       stream.on('data', (chunk: Uint8Array) => {
         lastByte = performance.now();
         gatherer.take(chunk);
+        // Whoever still holds the pipes there is not the program.
+        if (envelope != null && envelope.code !== null) {
+          kill('SIGTERM');
+          finished(envelope.code, null);
+        }
       });
       stream.on('error', () => undefined);
       stream.once('close', () => void (open -= 1));
@@ -88,10 +106,7 @@ export async function runChild(command: ChildCommand): Promise<Exit> {
           setTimeout(finish, open > 0 && now - exitedAt < 20 ? 1 : 20);
           return;
         }
-        settle(() => {
-          if (stopping === null) resolve({ code, signal, stdout: out.text(), stderr: err.text() });
-          else reject(stopping);
-        });
+        finished(code, signal);
       };
       finish();
     });

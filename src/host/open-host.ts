@@ -18,7 +18,7 @@ export function parseVia(text: string): Via {
   });
 }
 
-/** Opens a machine with the rights of `user`, `null` for whoever runs pgrepl. Throws `via-invalid`, `via-unsupported` and `no-such-user`. */
+/** Opens a machine with the rights of `user`, `null` for whoever runs pgrepl. Throws `via-invalid`, `no-such-user`, and what `openSsh` and `openDocker` throw. */
 export async function openHost(via: string, user: string | null): Promise<Host> {
   const way = parseVia(via);
   switch (way.kind) {
@@ -31,10 +31,10 @@ export async function openHost(via: string, user: string | null): Promise<Host> 
       const { openDocker } = await import('./docker.ts');
       return await openDocker(way.target, user);
     }
-    case 'ssh':
-      throw usageError('via-unsupported', `${way.kind}://${way.target}: machines reached through ${way.kind} are not supported yet`, {
-        hint: 'Run pgrepl on the machine of the servers and write via: local.',
-      });
+    case 'ssh': {
+      const { openSsh } = await import('./ssh.ts');
+      return await openSsh(`ssh://${way.target}`, user);
+    }
     default:
       return way satisfies never;
   }
