@@ -13,13 +13,14 @@ import { registry, type Step } from '../steps/index.ts';
 import { createWorld, type LiveWorld } from '../steps/live-world.ts';
 import type { NodePlace, World } from '../steps/world.ts';
 import { saveTopology } from '../topology/save.ts';
-import type { Topology } from '../topology/topology.ts';
+import type { NodeSpec, Topology } from '../topology/topology.ts';
 import { mustBeWritable } from './cluster-file.ts';
 import type { ChangeShape, Context, Parsed } from './command.ts';
 import { confirm } from './confirm.ts';
 import { withMachines } from './machines.ts';
 import type { ShownPlan } from './output/plan-text.ts';
 import { jsonLine, planDocument } from './output/json.ts';
+import { passwordsFor, type Passwords } from './passwords.ts';
 import { reporterFor, type Reporter } from './reporter.ts';
 import { withWholeLines } from './whole-lines.ts';
 
@@ -33,11 +34,12 @@ export async function carryOut<W>(shape: ChangeShape<W>, context: Context): Prom
   const places = await withMachines(async (machines) => await placesOf(parsed.topology, parsed.nodes, machines));
   const run = newRunId();
   const reporter = await reporterFor(context);
-  const world = openWorld(context, parsed, places, run, reporter);
+  const passwords = passwordsFor(context, parsed);
+  const world = openWorld(context, { nodes: parsed.nodes, passwords, places, run, reporter });
   try {
     // Looks through the sessions that the run goes on with, and cannot change anything.
     const looking = world.readOnly();
-    const shown = await decide(looking, parsed.topology, parsed.want);
+    const shown = await passwords.askWhenMissing(async () => await decide(looking, parsed.topology, parsed.want));
     if (context.globals.dryRun) return printDryRun(await fullPage(shown, looking), context, reporter);
     const full = context.globals.verbose && !context.globals.json;
     reporter.plan(full ? await fullPage(shown, looking) : outline(shown), { full });
@@ -59,16 +61,27 @@ function nothingToRun(shown: Change, topology: Topology, context: Context): bool
   return unfinishedRun(readRuns(stateDirectory(topology.cluster, context.io.env)), (record) => isSameChange(record, shown, topology)) === null;
 }
 
+interface Opening {
+  readonly nodes: readonly NodeSpec[];
+  readonly passwords: Passwords;
+  readonly places: readonly NodePlace[];
+  readonly run: string;
+  readonly reporter: Reporter;
+}
+
 /** The world of these places, for one run. */
-export function openWorld(context: Context, parsed: Pick<Parsed<unknown>, 'nodes' | 'givenPassword' | 'adminPassword'>, places: readonly NodePlace[], run: string, reporter: Reporter): LiveWorld {
+export function openWorld(context: Context, { nodes, passwords, places, run, reporter }: Opening): LiveWorld {
   return createWorld({
     places,
-    binDirs: Object.fromEntries(parsed.nodes.map((node) => [node.name, node.binDir])),
+    binDirs: Object.fromEntries(nodes.map((node) => [node.name, node.binDir])),
     run,
     signal: context.io.signal,
-    givenPassword: parsed.givenPassword,
+    // What is typed comes after the world was made.
+    get givenPassword() {
+      return passwords.replication;
+    },
     readOnly: false,
-    adminPassword: async () => await Promise.resolve(parsed.adminPassword),
+    adminPassword: async (place) => await passwords.admin(place),
     ...(context.globals.verbose ? { trace: reporter.command } : {}),
   });
 }

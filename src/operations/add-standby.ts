@@ -11,6 +11,7 @@ import { basisOf, observeCluster, primariesOf, splitBrain, viewOf, type ClusterV
 import { outsideConfig, valuesOf } from './config.ts';
 import { openForStandbys, passfileSteps } from './open-for-standbys.ts';
 import { linksNotCopied, preflightAddStandby } from './preflight-add-standby.ts';
+import { NEEDS_SESSION } from './preflight.ts';
 import { renderAgain } from './render-again.ts';
 import { stagingFor } from './staging-place.ts';
 import type { AddStandby } from './wants.ts';
@@ -66,7 +67,7 @@ async function factsFor(world: World, view: ClusterView, want: AddStandby): Prom
   if (standby === undefined) throw new Error('the new node was not observed');
   if (primary === undefined) {
     const seen = view.nodes.filter((node) => node.spec.name !== name).map((node) => `${node.spec.name}: ${node.facts.trouble ?? node.facts.state}`);
-    throw new PgreplError('refused', 'no-primary', `${title} is refused: no primary of cluster "${view.topology.cluster}" answers`, { details: seen, next: ['pgrepl status'] });
+    throw new PgreplError('refused', 'no-primary', `${title} is refused: no primary of cluster "${view.topology.cluster}" answers`, { details: seen, ...(view.nodes.some((node) => node.facts.state === 'closed') ? NEEDS_SESSION : { next: ['pgrepl status'] }) });
   }
   const upstreamName = want.upstream ?? want.node.upstream ?? primary.spec.name;
   const upstream = viewOf(view, upstreamName);

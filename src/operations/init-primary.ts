@@ -12,7 +12,7 @@ import type { Change } from './change.ts';
 import { basisOf, managedByOthers, observeCluster, viewOf, type ClusterView, type NodeView } from './cluster.ts';
 import { OWNED_CONF, outsideConfig, STANDBY_CONF, valuesOf, type ConfigFacts } from './config.ts';
 import { judgeRole } from './role.ts';
-import { cannotMake, otherNodeMayRun, portInUse } from './preflight.ts';
+import { cannotMake, NEEDS_SESSION, otherNodeMayRun, portInUse } from './preflight.ts';
 import { offlineSettings } from './offline-settings.ts';
 import { ownedSettings, overridden, renderNoStandby, renderOwned, uncappedSlots, type OwnedSetting, type SettingsInput } from './settings.ts';
 import type { InitPrimary } from './wants.ts';
@@ -197,7 +197,7 @@ function standsInTheWay(node: NodeView, want: InitPrimary): readonly Reason[] {
     case 'closed':
     case 'silent':
     case 'unknown':
-      return [{ code: `server-${state}`, node: name, message: node.facts.trouble ?? `the server in ${place.pgdata} does not answer`, hint: state === 'closed' ? 'pgrepl needs a session of the superuser.' : undefined }];
+      return [{ code: `server-${state}`, node: name, message: node.facts.trouble ?? `the server in ${place.pgdata} does not answer`, ...(state === 'closed' ? NEEDS_SESSION : {}) }];
     default:
       return state satisfies never;
   }

@@ -4,6 +4,12 @@ import type { NodePlace, World } from '../steps/world.ts';
 import type { ClusterView, NodeView } from './cluster.ts';
 import { folderOf } from './config.ts';
 
+/** What to do about a server that lets nobody in. */
+export const NEEDS_SESSION = {
+  hint: 'pgrepl needs a session of the superuser. A password that is asked for comes from --admin-password-file, from ~/.pgpass, or is asked for on a terminal.',
+  next: ['--admin-password-file FILE'],
+} as const;
+
 /** Something listens at the port that the node is to have. Looks from the node's own machine. */
 export async function portInUse(world: World, place: NodePlace): Promise<readonly Reason[]> {
   try {

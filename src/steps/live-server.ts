@@ -19,6 +19,8 @@ export interface LiveLogin {
 
 const CONNECT_MS = 10_000;
 
+type HbaRequest = Parameters<typeof matchHba>[1];
+
 /**
  * Opens a session of the superuser: over the Unix socket that postmaster.pid names, as the server's owner; where that is refused and there
  * is a password, with it, over the socket and over TCP. Throws `server-down`, `login-refused` (which names the rule that decided),
@@ -29,29 +31,25 @@ export async function openLiveSession(login: LiveLogin, database: string): Promi
   const pidFile = await readPidFile(host, place);
   if (pidFile === null) throw down(place, 'there is no postmaster.pid');
   const [socket, tcp] = addressesOf(pidFile, place);
-  try {
-    if (socket !== null) return await logIn(login, socket, database, null, pidFile);
-  } catch (thrown) {
-    if (!isRefusal(thrown)) throw await explain(login, thrown);
-    const password = await login.adminPassword();
-    if (password === null) throw await nameRule(login, thrown, { type: 'local', database, user: place.adminUser, address: null });
+  const attempt = async (at: Address, password: Secret | null): Promise<Session | PgreplError> => {
     try {
-      return await logIn(login, socket ?? tcp, database, password, pidFile);
-    } catch (again) {
-      if (!isRefusal(again)) throw await explain(login, again);
+      return await logIn(login, at, database, password, pidFile);
+    } catch (thrown) {
+      if (!isRefusal(thrown)) throw await explain(login, thrown);
+      return thrown;
     }
-    return await overTcp(login, tcp, database, password, pidFile);
-  }
-  return await overTcp(login, tcp, database, await login.adminPassword(), pidFile);
-}
-
-async function overTcp(login: LiveLogin, tcp: Address & { readonly host: string }, database: string, password: Secret | null, pidFile: PidFile): Promise<Session> {
-  try {
-    return await logIn(login, tcp, database, password, pidFile);
-  } catch (thrown) {
-    if (!isRefusal(thrown)) throw await explain(login, thrown);
-    throw await nameRule(login, thrown, { type: 'host', database, user: login.place.adminUser, address: tcp.host === '::1' ? '::1' : '127.0.0.1' });
-  }
+  };
+  const without = await attempt(socket ?? tcp, null);
+  if (!(without instanceof PgreplError)) return without;
+  const local: HbaRequest = { type: 'local', database, user: place.adminUser, address: null };
+  const remote: HbaRequest = { type: 'host', database, user: place.adminUser, address: tcp.host === '::1' ? '::1' : '127.0.0.1' };
+  const password = await login.adminPassword();
+  if (password === null) throw await nameRule(login, without, socket === null ? remote : local);
+  const last = socket === null ? null : await attempt(socket, password);
+  if (last !== null && !(last instanceof PgreplError)) return last;
+  const overTcp = await attempt(tcp, password);
+  if (!(overTcp instanceof PgreplError)) return overTcp;
+  throw await nameRule(login, overTcp, remote);
 }
 
 async function logIn({ place, host, signal }: LiveLogin, address: Address, database: string, password: Secret | null, pidFile: PidFile): Promise<Session> {
@@ -98,7 +96,7 @@ function down(place: NodePlace, why: string): PgreplError {
 }
 
 /** The refusal with the rule of pg_hba.conf that decided it, as far as the file tells. */
-async function nameRule(login: LiveLogin, refusal: PgreplError, request: Parameters<typeof matchHba>[1]): Promise<PgreplError> {
+async function nameRule(login: LiveLogin, refusal: PgreplError, request: HbaRequest): Promise<PgreplError> {
   const { place, host } = login;
   const path = await hbaPath(host, place);
   const [text, version] = await Promise.all([host.readText(path), host.readText(`${place.pgdata}/PG_VERSION`)]);
@@ -118,7 +116,7 @@ function hintFor(rule: HbaLine | null, place: NodePlace): string {
   const wanted = `local all ${place.adminUser} peer`;
   if (rule === null || rule.method === 'reject') return `pgrepl logs in as the system user ${place.osUser}; a line "${wanted}" above it would let it in.`;
   if (rule.method === 'peer') return `The system user ${place.osUser} may not be ${place.adminUser}: name another user for one of the two, or a map in pg_ident.conf.`;
-  return `That rule asks for more than being ${place.osUser}: give the password of ${place.adminUser}, or put a line "${wanted}" above it.`;
+  return `That rule asks for more than being ${place.osUser}: give the password of ${place.adminUser} (--admin-password-file), or put a line "${wanted}" above it.`;
 }
 
 /** Where pg_hba.conf is, by the words that the postmaster was started with; the server itself cannot be asked. */

@@ -68,20 +68,22 @@ export function createWorld(options: WorldOptions): LiveWorld {
   const worldWith = (signal: AbortSignal, readOnly: boolean): World => ({
     signal,
     run: options.run,
-    givenPassword: options.givenPassword,
+    get givenPassword() {
+      return options.givenPassword;
+    },
     node: (name) => nodeWorld(keptOf(name), { ...options, readOnly }, signal, searches),
     withSignal: (other) => worldWith(other, readOnly),
     waitFor: async (what, probe, limits) => await waitFor(what, probe, { ...limits, signal }),
   });
 
-  return {
-    ...worldWith(options.signal, options.readOnly),
+  // Not spread, which would read once and for all what is known only later.
+  return Object.assign(worldWith(options.signal, options.readOnly), {
     readOnly: () => worldWith(options.signal, true),
     close: async () => {
       await Promise.all([...kept.values()].map(forget));
       await Promise.all([...hosts.values()].map(async (host) => await host.close()));
     },
-  };
+  });
 }
 
 function nodeWorld(kept: Kept, options: WorldOptions, signal: AbortSignal, searches: Map<string, Promise<FoundPrograms>>): NodeWorld {

@@ -16,7 +16,7 @@ import { ADMIN_OPTIONS } from '../known-node.ts';
 import { withMachines } from '../machines.ts';
 import { jsonLine, planDocument } from '../output/json.ts';
 import type { ShownPlan } from '../output/plan-text.ts';
-import { passwordsFrom } from '../passwords.ts';
+import { passwordsFor, passwordsFrom } from '../passwords.ts';
 import { reporterFor } from '../reporter.ts';
 import { nothingLeft } from './resume.ts';
 
@@ -46,7 +46,7 @@ export const undo: Command = {
     const nodes = nodesOf(record, found.topology);
     const topology: Topology = { ...found.topology, cluster: record.header.cluster };
     const places = await withMachines(async (machines) => await placesOf(topology, nodes, machines));
-    const world = openWorld(context, { nodes, ...passwords }, places, record.run, reporter);
+    const world = openWorld(context, { nodes, passwords: passwordsFor(context, passwords), places, run: record.run, reporter });
     try {
       const touched = new Set(record.left.map(({ step }) => step.node));
       const locks = await takeLocks(world, places.filter((place) => touched.has(place.name)), context.line, record.run);
