@@ -262,7 +262,7 @@ export function hostContract(label: string, open: () => Promise<Host>): void {
       test('writing takes the temporary file of a killed writer away, and no other', async () => {
         const dead = (await sh('echo $$')).trim();
         // In a session of its own: a guard would end it with its command.
-        const living = (await sh('setsid sleep 60 >/dev/null 2>&1 & echo $!')).trim();
+        const living = (await sh(`echo "$(setsid sh -c 'echo $$; exec sleep 60 >/dev/null 2>&1' &)"`)).trim();
         const others = [`.pgrepl-write.${living}.bbbbbb`, '.pgrepl-write.notes'];
         await sh('cd "$1" && shift && touch "$@"', scratch, `.pgrepl-write.${dead}.aaaaaa`, ...others);
         await host.writeText(`${scratch}/conf`, 'x');
