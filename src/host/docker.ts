@@ -8,7 +8,7 @@ import { LocalTransport } from './local.ts';
 import { isUserName, PosixHost } from './posix-host.ts';
 import { HOME } from './scripts.ts';
 import type { Transport, TransportCommand } from './transport.ts';
-import { cleanEnvironment, guarded, withEnvironment, type Words } from './wrappers.ts';
+import { cleanEnvironment, withEnvironment, withLifeline, type Words } from './wrappers.ts';
 
 const ASK_MS = 10_000;
 /** What the docker client of the operator listens to. Nothing of it reaches the container. */
@@ -34,12 +34,12 @@ export class DockerTransport implements Transport {
 
   async run(command: TransportCommand): Promise<Exit> {
     // Killing the docker client does not stop the program in the container; the end of its stdin, which the daemon passes on, does.
-    const needsGuard = !command.lifeline && command.input === undefined;
-    const argv = needsGuard ? guarded(command.argv) : command.argv;
+    const needsLifeline = !command.lifeline && command.input === undefined;
+    const argv = needsLifeline ? withLifeline(command.argv) : command.argv;
     const exit = await this.#container.carry({
       ...command,
       argv: await this.#words(argv, command.env),
-      lifeline: command.lifeline || needsGuard,
+      lifeline: command.lifeline || needsLifeline,
     });
     await this.#container.blameDocker(exit, command.effect);
     return exit;

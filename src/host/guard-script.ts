@@ -79,3 +79,26 @@ if [ -n "$ending" ]; then
 fi
 exit "$code"
 `;
+
+/**
+ * The little sister, for programs that are not guarded, where signals of pgrepl do not reach them (sudo, containers): stdin is the line of
+ * life here too, and at its end the process group gets TERM and after 5 s KILL. A program that ends by itself may leave others behind,
+ * which is what `pg_ctl start` is for: its postmaster has not even left the group when pg_ctl ends.
+ */
+export const LIFELINE_SCRIPT = `
+exec 3<&0 4>&2 </dev/null 2>/dev/null
+trap : HUP INT TERM
+(
+  trap '' HUP INT TERM
+  while IFS= read -r line; do :; done <&3
+  kill -TERM 0
+  sleep 5
+  kill -KILL 0
+) >/dev/null 4>&- &
+watcher=$!
+exec 3<&-
+"$@" 2>&4 4>&-
+code=$?
+kill -KILL "$watcher"
+exit "$code"
+`;

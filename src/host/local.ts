@@ -16,7 +16,7 @@ import { kindOf } from './parse.ts';
 import { mustBeAbsolute, PosixHost } from './posix-host.ts';
 import { localRealPath, processesAt, processesWith } from './proc.ts';
 import type { Transport, TransportCommand } from './transport.ts';
-import { asUser, cleanEnvironment, guarded, howToBecome, withEnvironment } from './wrappers.ts';
+import { asUser, cleanEnvironment, howToBecome, withEnvironment, withLifeline } from './wrappers.ts';
 import type { Account, Me, Words } from './wrappers.ts';
 
 /** This machine. */
@@ -49,13 +49,13 @@ export class LocalTransport implements Transport {
 
     await (this.#mayBecome ??= this.#askSudo(account, me));
     // Signals do not reach the programs of another user, the end of their stdin does.
-    const needsGuard = !command.lifeline && command.input === undefined;
-    const argv = needsGuard ? guarded(command.argv) : command.argv;
+    const needsLifeline = !command.lifeline && command.input === undefined;
+    const argv = needsLifeline ? withLifeline(command.argv) : command.argv;
     return await runChild({
       ...command,
       argv: asUser(withEnvironment(env, argv), account, me),
       env,
-      lifeline: command.lifeline || needsGuard,
+      lifeline: command.lifeline || needsLifeline,
     });
   }
 

@@ -77,16 +77,11 @@ export class PosixHost implements Host {
   }
 
   async readText(path: string): Promise<string | null> {
-    await this.#mustBeFile(path);
     const exit = await this.#sh('reads', script.READ, [path]);
     if (exit.code === 0) return exit.stdout;
+    if (exit.code === script.NOT_A_FILE) throw new PgreplError('refused', 'io-failed', `cannot read ${path}: it is not a file`);
     if (saysMissing(exit)) return null;
     throw failedExit('read', path, exit);
-  }
-
-  async #mustBeFile(path: string): Promise<void> {
-    const exit = await this.#sh('reads', script.IS_FILE, [path]);
-    if (exit.code !== 0) throw new PgreplError('refused', 'io-failed', `cannot read ${path}: it is not a file`);
   }
 
   async writeText(path: string, content: string, options: { readonly mode?: number } = {}): Promise<void> {

@@ -41,8 +41,10 @@ const IS_GNU_STAT = 'stat -c %u / >/dev/null 2>&1';
 const TRAITS = `
 traits() { if ${IS_GNU_STAT}; then stat -Lc "$1" -- "$3"; else stat -Lf "$2" -- "$3"; fi; }`;
 
-export const READ = 'cat -- "$1"';
-export const IS_FILE = '[ -f "$1" ] || [ ! -e "$1" ]';
+/** Exit code of `READ` for what is there and no file: reading a FIFO would wait for a writer. */
+export const NOT_A_FILE = 66;
+export const READ = `[ -f "$1" ] || [ ! -e "$1" ] || exit ${NOT_A_FILE}
+exec cat -- "$1"`;
 
 /** Raw mode in hex, size, device, inode, uid, owner. */
 export const STAT = `

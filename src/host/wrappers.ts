@@ -1,4 +1,4 @@
-import { GUARD_SCRIPT } from './guard-script.ts';
+import { GUARD_SCRIPT, LIFELINE_SCRIPT } from './guard-script.ts';
 
 export type Words = readonly [string, ...string[]];
 
@@ -44,6 +44,11 @@ export function howToBecome(account: Pick<Account, 'user' | 'uid'>, me: Me): 'al
 /** The same words under a guard: see `guard-script.ts`. The transport gives it a process group of its own and an open stdin. */
 export function guarded(argv: Words): Words {
   return ['sh', '-c', GUARD_SCRIPT, 'pgrepl-guard', ...argv];
+}
+
+/** The same words, ended with their children when their stdin ends. The transport keeps it open. */
+export function withLifeline(argv: Words): Words {
+  return ['sh', '-c', LIFELINE_SCRIPT, 'pgrepl-lifeline', ...argv];
 }
 
 const SYSTEM_PATH = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];

@@ -32,8 +32,8 @@ export function hostContract(label: string, open: () => Promise<Host>): void {
       return exit.stdout;
     };
 
-    /** A guard's shells have the word too, and some ways to a machine put every program under a guard. */
-    const withoutGuards = async (word: string): Promise<readonly LiveProcess[]> => (await host.processesNaming(word)).filter(({ command }) => !command.includes('pgrepl-guard'));
+    /** The shells around a guarded program have the word too; some ways to a machine put one around every program. */
+    const withoutGuards = async (word: string): Promise<readonly LiveProcess[]> => (await host.processesNaming(word)).filter(({ command }) => !/pgrepl-(?:guard|lifeline)/.test(command));
 
     beforeEach(async () => {
       host = await open();
@@ -138,6 +138,13 @@ export function hostContract(label: string, open: () => Promise<Host>): void {
         await ended;
         expect(await host.processesNaming(word)).toEqual([]);
         await expect(host.run({ argv: ['true'], effect: 'reads', signal: abort.signal })).rejects.toMatchObject({ code: 'interrupted' });
+      });
+
+      test('may leave a daemon behind that has not even left their process group', async () => {
+        const word = uniqueWord();
+        await sh('sh -c "sleep 300; :" "$1" >/dev/null 2>&1 &', word);
+        await eventually('it is seen', async () => (await host.processesNaming(word)).length === 1);
+        await endAll(word);
       });
 
       test('under guard leave nobody behind: a child that outlives them is stopped, even one that ignores TERM', async () => {
@@ -261,8 +268,7 @@ export function hostContract(label: string, open: () => Promise<Host>): void {
 
       test('writing takes the temporary file of a killed writer away, and no other', async () => {
         const dead = (await sh('echo $$')).trim();
-        // In a session of its own: a guard would end it with its command.
-        const living = (await sh(`echo "$(setsid sh -c 'echo $$; exec sleep 60 >/dev/null 2>&1' &)"`)).trim();
+        const living = (await sh('sleep 60 >/dev/null 2>&1 & echo $!')).trim();
         const others = [`.pgrepl-write.${living}.bbbbbb`, '.pgrepl-write.notes'];
         await sh('cd "$1" && shift && touch "$@"', scratch, `.pgrepl-write.${dead}.aaaaaa`, ...others);
         await host.writeText(`${scratch}/conf`, 'x');
