@@ -47,16 +47,21 @@ export function viewOf(view: ClusterView, name: string): NodeView | undefined {
   return view.nodes.find((node) => node.spec.name === name);
 }
 
-/** Nodes that take writes. */
+/** Nodes that take writes and can be asked. */
 export function primariesOf(view: ClusterView): readonly NodeView[] {
   return view.nodes.filter((node) => node.facts.server?.inRecovery === false);
 }
 
+/** Nodes that take writes, and no session of ours, because all their connections are used (hazard G14). */
+export function fullPrimariesOf(view: ClusterView): readonly NodeView[] {
+  return view.nodes.filter((node) => node.facts.glimpse?.inRecovery === false);
+}
+
 /** Two nodes of one system identifier that take writes: nothing is changed until that is settled (hazard G21). */
 export function splitBrain(view: ClusterView): readonly Reason[] {
-  const primaries = primariesOf(view);
+  const primaries = [...primariesOf(view), ...fullPrimariesOf(view)];
   if (primaries.length < 2) return [];
-  const each = primaries.map((node) => `${node.spec.name} (timeline ${node.facts.server?.timeline ?? '?'})`).join(' and ');
+  const each = primaries.map((node) => `${node.spec.name} (timeline ${(node.facts.server ?? node.facts.glimpse)?.timeline ?? '?'})`).join(' and ');
   return [{ code: 'two-primaries', message: `${each} both take writes`, hint: 'Stop the wrong one first; nothing that writes is run until then.', next: ['pgrepl status'] }];
 }
 

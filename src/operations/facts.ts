@@ -1,6 +1,6 @@
 import type { LiveProcess } from '../host/host.ts';
 import type { ControlData } from '../postgres/control-data.ts';
-import type { ServerFacts } from '../postgres/server.ts';
+import type { Glimpse, ServerFacts } from '../postgres/server.ts';
 import type { NodePlace } from '../steps/world.ts';
 import type { StagingMarker } from '../steps/staging.ts';
 
@@ -31,5 +31,7 @@ export interface NodeFacts {
   readonly emptyHolder: string | null;
   readonly state: ServerState;
   readonly server: ServerFacts | null;
+  /** Of a server that is `closed` because all its connections are used. */
+  readonly glimpse: Glimpse | null;
   readonly trouble: string | null;
 }

@@ -98,6 +98,14 @@ function cannotProve(view: ClusterView, unseen: readonly NodeView[], want: Promo
     const alive = node.facts.processes?.[0];
     if (want.fenced !== null && alive !== undefined) {
       reasons.push({ code: 'fence-contradicted', node: node.spec.name, message: `${node.spec.name} has a living server (process ${alive.pid}), whatever was stated about it` });
+    } else if (alive !== undefined) {
+      reasons.push({
+        code: 'cannot-prove-stopped',
+        node: node.spec.name,
+        message: `${node.spec.name} has a living server (process ${alive.pid}), which may take writes: ${node.facts.trouble ?? node.facts.state}`,
+        hint: 'Stop it on its machine first; then it is proved stopped, and what it wrote last can be compared.',
+        next: ['pgrepl status'],
+      });
     } else if (want.fenced === null) {
       reasons.push({
         code: 'cannot-prove-stopped',

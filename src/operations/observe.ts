@@ -1,7 +1,7 @@
 import { asPgreplError, PgreplError } from '../errors.ts';
 import type { Host, LiveProcess } from '../host/host.ts';
 import { parsePidFile, type PidFile } from '../postgres/pid-file.ts';
-import type { ServerFacts } from '../postgres/server.ts';
+import type { Glimpse, ServerFacts } from '../postgres/server.ts';
 import { besideHolder, insideHolder, readMarker } from '../steps/staging.ts';
 import type { NodeWorld, World } from '../steps/world.ts';
 import type { DirectoryState, NodeFacts, ServerState } from './facts.ts';
@@ -23,8 +23,8 @@ export interface Evidence {
   readonly trouble: string | null;
 }
 
-/** How the server answered: its facts, or the failure; `null` while there is no answer. */
-export type Answer = { readonly server: ServerFacts } | { readonly error: PgreplError } | null;
+/** How the server answered: its facts, or the failure and what could be seen all the same; `null` while there is no answer. */
+export type Answer = { readonly server: ServerFacts } | { readonly error: PgreplError; readonly glimpse?: Glimpse | null } | null;
 
 type Seen = { -readonly [K in keyof (Evidence & Pick<NodeFacts, 'directoryMode' | 'owner' | 'control' | 'hasSignal' | 'staging' | 'emptyHolder'>)]: (Evidence & NodeFacts)[K] };
 
@@ -112,12 +112,26 @@ function isUp(answer: Answer): boolean {
 async function ask(world: NodeWorld): Promise<Answer> {
   try {
     const server = await (await world.server()).facts();
-    if (await sameDirectory(world.host, server.dataDirectory, world.place.pgdata)) return { server };
-    const message = `another server answers at this port: its data directory is ${server.dataDirectory}, not ${world.place.pgdata}`;
-    return { error: new PgreplError('refused', 'another-server', message, { node: world.place.name }) };
+    return (await sameDirectory(world.host, server.dataDirectory, world.place.pgdata)) ? { server } : { error: anotherServer(world, server.dataDirectory) };
   } catch (thrown) {
-    return { error: asPgreplError(thrown) };
+    const error = asPgreplError(thrown);
+    return error.code === 'too-many-clients' ? await askFull(world, error) : { error };
   }
+}
+
+/** A full server is asked for its role, timeline and position in a replication connection (hazard G14). Never rejects. */
+async function askFull(world: NodeWorld, error: PgreplError): Promise<Answer> {
+  try {
+    const glimpse = await world.glimpse();
+    return (await sameDirectory(world.host, glimpse.dataDirectory, world.place.pgdata)) ? { error, glimpse } : { error: anotherServer(world, glimpse.dataDirectory) };
+  } catch {
+    // Nothing more is known than that it is full.
+    return { error };
+  }
+}
+
+function anotherServer({ place }: NodeWorld, seen: string): PgreplError {
+  return new PgreplError('refused', 'another-server', `another server answers at this port: its data directory is ${seen}, not ${place.pgdata}`, { node: place.name });
 }
 
 async function sameDirectory(host: Host, seen: string, meant: string): Promise<boolean> {
@@ -180,13 +194,13 @@ async function readStaging(host: Host, pgdata: string, seen: Seen): Promise<void
 function factsOf(world: NodeWorld, answer: Answer, seen: Seen, options: ObserveOptions): NodeFacts {
   const { pidFile: _, trouble: outside, ...rest } = seen;
   if (answer !== null && 'server' in answer) {
-    return { place: world.place, ...rest, directory: rest.directory ?? 'data', state: 'up', server: answer.server, trouble: null };
+    return { place: world.place, ...rest, directory: rest.directory ?? 'data', state: 'up', server: answer.server, glimpse: null, trouble: null };
   }
   const said = answer?.error.message ?? `no answer within ${Number((options.timeoutMs / 1_000).toFixed(1))} s`;
   const state = judgeState(answer, seen);
   const missing = seen.directory === 'missing' ? `there is no data directory ${world.place.pgdata}` : seen.directory === 'empty' ? `the data directory ${world.place.pgdata} is empty` : null;
   const trouble = state === 'unknown' ? (answer?.error.code === 'another-server' ? said : (outside ?? missing ?? said)) : said;
-  return { place: world.place, ...rest, state, server: null, trouble };
+  return { place: world.place, ...rest, state, server: null, glimpse: answer?.glimpse ?? null, trouble };
 }
 
 interface Deadline {

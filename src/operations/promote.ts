@@ -2,7 +2,7 @@ import { PgreplError, refuseOn, type Reason } from '../errors.ts';
 import type { World } from '../steps/world.ts';
 import type { Topology } from '../topology/topology.ts';
 import type { Change } from './change.ts';
-import { observeCluster, primariesOf, splitBrain, type ClusterView, type NodeView } from './cluster.ts';
+import { fullPrimariesOf, observeCluster, primariesOf, splitBrain, type ClusterView, type NodeView } from './cluster.ts';
 import { decideFailover } from './failover.ts';
 import { healAfterRoleChange } from './role-change.ts';
 import { decideSwitchover } from './switchover.ts';
@@ -20,6 +20,7 @@ export async function decidePromote(world: World, topology: Topology, want: Prom
   }
   const view = await observeCluster(world, topology, topology.nodes);
   refuseOn(title, splitBrain(view));
+  refuseOn(title, fullPrimariesOf(view).map(isFull));
   const primary = primariesOf(view)[0];
   if (primary !== undefined) {
     if (want.fenced !== null && primary.spec.name !== want.name) refuseOn(title, [contradicted(primary)]);
@@ -31,6 +32,17 @@ export async function decidePromote(world: World, topology: Topology, want: Prom
   if (old !== null && want.mode !== 'failover' && handOverPrepared(old)) return decideSwitchover(view, old, want);
   if (want.mode === 'planned') refuseOn(title, [notHealthy(view, old)]);
   return await decideFailover(world, view, old, want);
+}
+
+/** It writes, so no failover; and nothing can be handed over by one that takes no session. */
+function isFull({ spec, facts }: NodeView): Reason {
+  return {
+    code: 'primary-full',
+    node: spec.name,
+    message: `${spec.name} runs as the primary on timeline ${facts.glimpse?.timeline ?? '?'}, and takes no more sessions: ${facts.trouble ?? 'all its connections are used'}`,
+    hint: 'It takes writes, so no other node may. End some of its sessions; then a planned switchover loses nothing.',
+    next: ['pgrepl status'],
+  };
 }
 
 function contradicted(primary: NodeView): Reason {

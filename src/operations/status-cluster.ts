@@ -39,8 +39,8 @@ function hintWithout(once: ViewedNode | undefined): string {
 }
 
 function twoPrimaries(view: StatusView): Finding {
-  const newestFirst = [...view.primaries].sort((a, b) => (b.server?.timeline ?? 0) - (a.server?.timeline ?? 0));
-  const older = newestFirst.slice(1).filter(({ server }) => (server?.timeline ?? 0) < (newestFirst[0]?.server?.timeline ?? 0));
+  const newestFirst = [...view.primaries].sort((a, b) => timelineOf(b) - timelineOf(a));
+  const older = newestFirst.slice(1).filter((node) => newestFirst[0] !== undefined && timelineOf(node) < timelineOf(newestFirst[0]));
   return {
     id: 'two-primaries',
     level: 'critical',
@@ -51,12 +51,15 @@ function twoPrimaries(view: StatusView): Finding {
   };
 }
 
+function timelineOf({ server, facts }: ViewedNode): number {
+  return (server ?? facts.glimpse)?.timeline ?? 0;
+}
+
 function describePrimary(node: ViewedNode): string {
   const { server } = node;
-  if (server === null) return node.name;
-  const started = new Date(Number(BigInt(server.startedAt) / 1000n)).toISOString().replace(/\.\d+Z$/, 'Z');
+  const started = server === null ? '?' : new Date(Number(BigInt(server.startedAt) / 1000n)).toISOString().replace(/\.\d+Z$/, 'Z');
   const position = positionOf(node);
-  return `${node.name} (timeline ${server.timeline}, at ${position === null ? '?' : renderLsn(position)}, started ${started})`;
+  return `${node.name} (timeline ${timelineOf(node)}, at ${position === null ? '?' : renderLsn(position)}, started ${started})`;
 }
 
 function foreignFindings(node: ViewedNode, view: StatusView): readonly Finding[] {

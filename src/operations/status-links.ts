@@ -47,19 +47,25 @@ export function viewCluster(topology: Topology, facts: readonly NodeFacts[]): St
   const nodes = topology.nodes.flatMap((spec): ViewedNode[] => {
     const seen = facts.find(({ place }) => place.name === spec.name);
     if (seen === undefined) return [];
-    return [{ name: spec.name, spec, facts: seen, server: seen.server, systemIdentifier: seen.server?.systemIdentifier ?? seen.control?.systemIdentifier ?? null }];
+    return [{ name: spec.name, spec, facts: seen, server: seen.server, systemIdentifier: (seen.server ?? seen.glimpse ?? seen.control)?.systemIdentifier ?? null }];
   });
   const systemIdentifier = identityOf(nodes);
-  const primaries = nodes.filter((node) => node.server?.inRecovery === false && node.systemIdentifier === systemIdentifier);
-  const links = new Map(nodes.filter(({ server }) => server?.inRecovery === true).map((node) => [node.name, linkOf(node, nodes)]));
+  const primaries = nodes.filter((node) => inRecovery(node) === false && node.systemIdentifier === systemIdentifier);
+  const links = new Map(nodes.filter((node) => inRecovery(node) === true).map((node) => [node.name, linkOf(node, nodes)]));
   return { topology, nodes, systemIdentifier, primaries, primary: primaries.length === 1 ? (primaries[0] ?? null) : null, links };
+}
+
+/** What a running server says of itself, also one that is full; `null`: nothing. */
+export function inRecovery({ server, facts }: ViewedNode): boolean | null {
+  return (server ?? facts.glimpse)?.inRecovery ?? null;
 }
 
 /** What most of the nodes say; among equals a running primary decides, then the order of the file. */
 function identityOf(nodes: readonly ViewedNode[]): string | null {
   const votes = new Map<string, number>();
-  for (const { systemIdentifier, server } of nodes) {
-    if (systemIdentifier !== null) votes.set(systemIdentifier, (votes.get(systemIdentifier) ?? 0) + (server?.inRecovery === false ? 1.5 : 1));
+  for (const node of nodes) {
+    const { systemIdentifier } = node;
+    if (systemIdentifier !== null) votes.set(systemIdentifier, (votes.get(systemIdentifier) ?? 0) + (inRecovery(node) === false ? 1.5 : 1));
   }
   const best = Math.max(...votes.values());
   return [...votes].find(([, count]) => count === best)?.[0] ?? null;
@@ -147,7 +153,8 @@ export function isForeign(node: ViewedNode, view: StatusView): boolean {
 
 /** The role that was observed. A server that does not answer has one only where its files leave no doubt. */
 export function roleOf(node: ViewedNode, view: StatusView): NodeRole {
-  if (node.server !== null) return node.server.inRecovery ? 'standby' : 'primary';
+  const recovery = inRecovery(node);
+  if (recovery !== null) return recovery ? 'standby' : 'primary';
   const { control, hasSignal } = node.facts;
   if (hasSignal || control?.state === 'shut down in recovery' || control?.state === 'in archive recovery') return 'standby';
   // Where another node is the primary, or it was locked by a failover, a stopped one that once was is none any more.
@@ -165,6 +172,9 @@ export function stateOf(node: ViewedNode, view: StatusView): NodeState {
     case 'stopping':
       return node.facts.state;
     case 'closed':
+      if (inRecovery(node) === false) return 'running';
+      // A full standby is where its upstream lists it; itself it tells nothing of that.
+      return view.links.get(node.name)?.sender?.state === 'streaming' ? 'streaming' : 'unreachable';
     case 'silent':
     case 'unknown':
       return 'unreachable';
@@ -186,7 +196,7 @@ export function isPaused(node: ViewedNode): boolean {
 /** How far a node is: what a primary has written, what a standby has. After a restart the received position is behind the replayed one. */
 export function positionOf(node: ViewedNode): Lsn | null {
   const { server } = node;
-  if (server === null) return null;
+  if (server === null) return node.facts.glimpse?.lsn ?? null;
   return server.inRecovery ? laterLsn(server.receivedLsn, server.replayedLsn) : server.currentLsn;
 }
 
@@ -198,7 +208,8 @@ export function lagOf(node: ViewedNode, view: StatusView): Lag | null {
   const root = rootOf(node, view);
   const behind = root ?? view.primary ?? link.upstream;
   // Positions of two timelines cannot be subtracted, unless the stream itself shows that one goes on in the other.
-  if (root === null && behind?.server != null && behind.server.timeline !== server.timeline) return null;
+  const theirs = behind === null ? null : (behind.server ?? behind.facts.glimpse);
+  if (root === null && theirs !== null && theirs.timeline !== server.timeline) return null;
   const end = behind === null || behind === node ? null : positionOf(behind);
   // The two servers were asked one after the other: what the upstream knew of it may be newer, and it may be ahead by now.
   const behindBy = (own: Lsn | null, told: Lsn | null): number | null => {

@@ -24,6 +24,7 @@ function stateFindings(node: ViewedNode, view: StatusView, extras: StatusExtras)
     case 'stopping':
       return of('node-stopping', level, `${name} is shutting down${because}`, null);
     case 'closed':
+      if (facts.glimpse !== null) return of('node-full', level, `${name} runs${roleOf(node, view) === 'primary' ? ' as the primary' : ''} and takes no more sessions${because}`, 'Every connection is used, those kept for superusers too. End some sessions, or use a pooler; max_connections needs a restart.');
       return of('node-closed', level, `${name} runs but does not let pgrepl in${because}`, null, [`pgrepl doctor ${name}`]);
     case 'silent':
       return of('node-silent', 'critical', `${name} has running processes but does not answer${because}`, 'A frozen server can go on at any moment: do not take it for dead.', [`pgrepl doctor ${name}`]);

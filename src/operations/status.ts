@@ -95,7 +95,7 @@ export function judgeStatus(topology: Topology, facts: readonly NodeFacts[], ext
 
 /** The exit code of `status`: 0, 7 or 8 by the verdict, 10 when not one node answered or was proved to be stopped. */
 export function exitOfStatus(document: StatusDocument): number {
-  const answered = document.nodes.some((node) => node.state !== 'unreachable' || document.findings.some(({ id, node: of }) => id === 'node-closed' && of === node.name));
+  const answered = document.nodes.some((node) => node.state !== 'unreachable' || document.findings.some(({ id, node: of }) => (id === 'node-closed' || id === 'node-full') && of === node.name));
   if (!answered) return 10;
   return { ok: 0, warning: 7, critical: 8 }[document.verdict];
 }
@@ -117,8 +117,8 @@ function statusNodes(view: StatusView): readonly StatusNode[] {
       state: stateOf(node, view),
       host: node.spec.host,
       port: node.spec.port,
-      version: node.server?.version ?? null,
-      timeline: node.server?.timeline ?? node.facts.control?.timeline ?? null,
+      version: (node.server ?? node.facts.glimpse)?.version ?? null,
+      timeline: (node.server ?? node.facts.glimpse ?? node.facts.control)?.timeline ?? null,
       lsn: lsn === null ? null : renderLsn(lsn),
       upstream: link?.upstream?.name ?? null,
       sync: link?.sender?.syncState ?? null,

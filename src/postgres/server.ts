@@ -89,6 +89,17 @@ export interface ServerFacts {
   readonly now: number;
 }
 
+/** What is known of a server that takes no more sessions, through a replication connection. */
+export interface Glimpse {
+  readonly systemIdentifier: SystemIdentifier;
+  readonly inRecovery: boolean;
+  readonly timeline: number;
+  /** Of a primary: end of the flushed log; of a standby: the later of received and replayed. */
+  readonly lsn: Lsn | null;
+  readonly dataDirectory: string;
+  readonly version: string;
+}
+
 export interface Tablespace {
   readonly name: string;
   readonly oid: number;

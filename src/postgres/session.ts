@@ -68,19 +68,11 @@ export async function openSession(stream: Duplex, login: Login): Promise<Session
   return sessionOf(client, stream, version, login);
 }
 
-/** Logs in for physical replication, as a standby does, and returns the system identifier of the server. Closes the stream. */
-export async function replicationIdentify(stream: Duplex, user: string, password: Secret, node?: string): Promise<string> {
-  const login: Login = { user, database: 'replication', password, deadlineMs: 10_000, node };
-  const { client, version } = await connect(stream, login, { replication: 'true' });
-  const session = sessionOf(client, stream, version, login);
-  try {
-    const rows = await session.query('IDENTIFY_SYSTEM', { deadlineMs: 10_000 });
-    const identifier = rows[0]?.['systemid'];
-    if (typeof identifier !== 'string') throw new PgreplError('unreachable', 'sql-failed', 'the server did not say who it is', { node, details: ['XX000'] });
-    return identifier;
-  } finally {
-    await session.close();
-  }
+/** Logs in for physical replication, as a standby does: such a session knows IDENTIFY_SYSTEM and SHOW, and no SQL. Throws as `openSession`. */
+export async function openReplicationSession(stream: Duplex, login: Omit<Login, 'database'>): Promise<Session> {
+  const whole: Login = { ...login, database: 'replication' };
+  const { client, version } = await connect(stream, whole, { replication: 'true' });
+  return sessionOf(client, stream, version, whole);
 }
 
 /** What SQLSTATE 57P03 means, by the status line of postmaster.pid: the state is the same in three different situations. */

@@ -3,6 +3,8 @@ import type { Address, Host } from '../host/host.ts';
 import { features } from '../postgres/features.ts';
 import { matchHba, parseHba, type HbaLine } from '../postgres/hba-file.ts';
 import { parsePidFile, type PidFile } from '../postgres/pid-file.ts';
+import { replicationGlimpse } from '../postgres/replication-session.ts';
+import type { Glimpse } from '../postgres/server.ts';
 import { notAccepting, openSession, type Session } from '../postgres/session.ts';
 import type { Secret } from '../secret.ts';
 import type { NodePlace } from './world.ts';
@@ -50,6 +52,26 @@ export async function openLiveSession(login: LiveLogin, database: string): Promi
   const overTcp = await attempt(tcp, password);
   if (!(overTcp instanceof PgreplError)) return overTcp;
   throw await nameRule(login, overTcp, remote);
+}
+
+/**
+ * What a server whose connections are all used tells the superuser over a replication connection, on the ways of `openLiveSession`
+ * (hazard G14). Throws `server-down`, `login-refused` (pg_hba.conf needs a rule for `replication`), and as a login does.
+ */
+export async function glimpseLive(login: LiveLogin): Promise<Glimpse> {
+  const { place, host, signal } = login;
+  const pidFile = await readPidFile(host, place);
+  if (pidFile === null) throw down(place, 'there is no postmaster.pid');
+  const [socket, tcp] = addressesOf(pidFile, place);
+  const look = async (address: Address, password: Secret | null): Promise<Glimpse> =>
+    await replicationGlimpse(await host.connect(address, CONNECT_MS), { user: place.adminUser, password, deadlineMs: CONNECT_MS, signal, node: place.name, status: pidFile.status });
+  try {
+    return await look(socket ?? tcp, null);
+  } catch (thrown) {
+    const password = isRefusal(thrown) ? await login.adminPassword() : null;
+    if (password === null) throw thrown;
+    return await look(socket ?? tcp, password);
+  }
 }
 
 async function logIn({ place, host, signal }: LiveLogin, address: Address, database: string, password: Secret | null, pidFile: PidFile): Promise<Session> {

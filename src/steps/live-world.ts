@@ -6,11 +6,12 @@ import { traced } from '../host/traced.ts';
 import { waitFor } from '../plan/wait.ts';
 import type { FoundPrograms } from '../postgres/layout.ts';
 import type { Server } from '../postgres/server.ts';
-import { replicationIdentify, type Session } from '../postgres/session.ts';
+import { replicationIdentify } from '../postgres/replication-session.ts';
+import type { Session } from '../postgres/session.ts';
 import { openServer } from '../postgres/sql-server.ts';
 import type { Secret } from '../secret.ts';
 import { deferredHost } from './live-host.ts';
-import { openLiveSession } from './live-server.ts';
+import { glimpseLive, openLiveSession, type LiveLogin } from './live-server.ts';
 import type { NodePlace, NodeWorld, World } from './world.ts';
 
 export interface WorldOptions {
@@ -107,6 +108,7 @@ function nodeWorld(kept: Kept, options: WorldOptions, signal: AbortSignal, searc
       }
     },
     server: async () => await serverOf(kept, options, signal),
+    glimpse: async () => await glimpseLive(loginOf(kept, options, signal)),
     forget: async () => {
       await forget(kept);
     },
@@ -123,10 +125,13 @@ async function search(place: NodePlace, host: Host, binDir: string | undefined, 
   return await found;
 }
 
+function loginOf({ place, host }: Kept, options: WorldOptions, signal: AbortSignal): LiveLogin {
+  return { place, host, signal, adminPassword: async () => await options.adminPassword(place) };
+}
+
 async function serverOf(kept: Kept, options: WorldOptions, signal: AbortSignal): Promise<Server> {
   const { place, host } = kept;
-  const open = async (database: string): Promise<Session> =>
-    await openLiveSession({ place, host, signal, adminPassword: async () => await options.adminPassword(place) }, database);
+  const open = async (database: string): Promise<Session> => await openLiveSession(loginOf(kept, options, signal), database);
   const session = await sessionOf(kept, open);
   const known = kept.servers.get(signal);
   if (known?.session === session) return known.server;

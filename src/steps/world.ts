@@ -1,7 +1,7 @@
 import type { Host } from '../host/host.ts';
 import type { NodeName, RoleName } from '../postgres/names.ts';
 import type { Programs } from '../postgres/tools.ts';
-import type { Server } from '../postgres/server.ts';
+import type { Glimpse, Server } from '../postgres/server.ts';
 import type { Secret } from '../secret.ts';
 
 /** Where a node lives, everything resolved: what every step and observation needs. */
@@ -33,6 +33,8 @@ export interface NodeWorld {
    * Over the Unix socket that postmaster.pid names first. Throws `server-down`, `login-refused`, `server-starting`, …
    */
   server(): Promise<Server>;
+  /** Of a server whose connections are all used. Throws `login-refused` where replication is not let in, and as `server` does. */
+  glimpse(): Promise<Glimpse>;
   /** Closes the kept session, because the server is about to go. */
   forget(): Promise<void>;
   /**

@@ -208,7 +208,7 @@ trioStories({}, (trio, { each, once }) => {
     }, { slots: false });
   });
 
-  once('a primary with all connections taken runs and lets nobody in (G14)', async () => {
+  each('all connections taken: the primary is still the primary, with its timeline and position, and nobody else is promoted (G14)', async () => {
     await trio(async (m) => {
       const { pgdata } = await m.place('node1');
       const sessions = [];
@@ -218,10 +218,15 @@ trioStories({}, (trio, { each, once }) => {
         expect(error).toMatchObject({ code: '53300' });
       }
       const seen = await statusOf(m);
+      const refused = [];
+      for (const words of [['promote', 'node2'], ['promote', 'node2', '--failover'], ['promote', 'node2', '--fenced', 'it is off', '--accept-loss', 'unknown'], ['switchover', 'node2']]) refused.push((await m.pgrepl([...words, '--yes', '--json'])).json.at(-1));
       await Promise.all(sessions.map(async (session) => { await session.end(); }));
-      expect(seen).toMatchObject({ exit: 8, nodes: { node1: { state: 'unreachable' }, node2: { role: 'standby', state: 'streaming' } } });
-      expect(seen.finding('node-closed')).toMatchObject({ node: 'node1', level: 'critical' });
-      expect(seen.finding('node-closed').says).toMatch(/too many|connections/);
+      expect(seen).toMatchObject({ exit: 8, primary: 'node1', nodes: { node1: { role: 'primary', state: 'running', timeline: 1 }, node2: { role: 'standby', state: 'streaming', upstream: 'node1', lag: { receivedBytes: 0 } } } });
+      expect(seen.nodes['node1']?.lsn).toMatch(/^0\/[0-9A-F]+$/);
+      expect(seen.finding('node-full')).toMatchObject({ node: 'node1', level: 'critical' });
+      expect(seen.finding('node-full').says).toMatch(/^node1 runs as the primary and takes no more sessions: .*(too many|connections)/);
+      for (const result of refused) expect(result).toMatchObject({ exit: 3, outcome: 'refused', error: { code: 'primary-full' } });
+      await statusWhen(m, ({ exit }) => exit === 0);
     });
   });
 

@@ -327,6 +327,8 @@ function nodeWorld(fleet: FakeFleet, name: string, gate: Gate, leavesOrphans: bo
       session = null;
       await old?.close();
     },
+    // Its servers are never full.
+    glimpse: async () => await Promise.reject(new PgreplError('refused', 'login-refused', 'no rule lets replication in', { node: name })),
     proveLogin: async ({ host: address, port }, user, password) =>
       await gate.read(() => {
         const admission = fleet.postgres.admit({ from: machineName, host: address, port, user, password });
