@@ -89,7 +89,7 @@ export function judgeState(answer: Answer, evidence: Evidence): ServerState {
       return 'closed';
     case 'server-not-accepting':
       // SQLSTATE 57P03 alone is the same in all of these; hot_standby=off stays closed for good.
-      return status === 'stopping' ? 'stopping' : status === 'standby' ? 'closed' : 'starting';
+      return status === 'stopping' || status === 'starting' ? status : 'closed';
   }
   if (evidence.processes === null || evidence.directory === null) return 'unknown';
   if (!evidence.processes.some(isServerProcess)) return evidence.directory === 'data' ? 'down' : 'unknown';
@@ -112,7 +112,8 @@ function isUp(answer: Answer): boolean {
 async function ask(world: NodeWorld): Promise<Answer> {
   try {
     const server = await (await world.server()).facts();
-    return (await sameDirectory(world.host, server.dataDirectory, world.place.pgdata)) ? { server } : { error: anotherServer(world, server.dataDirectory) };
+    // A role that may not see the directory is believed for a look: the address came out of that directory, and every change proves it first.
+    return !server.seesAll || (await sameDirectory(world.host, server.dataDirectory, world.place.pgdata)) ? { server } : { error: anotherServer(world, server.dataDirectory) };
   } catch (thrown) {
     const error = asPgreplError(thrown);
     return error.code === 'too-many-clients' ? await askFull(world, error) : { error };

@@ -1,6 +1,6 @@
 import { renderLsn } from '../postgres/lsn.ts';
 import type { Finding } from './status.ts';
-import { isForeign, positionOf, roleOf, stateOf, type StatusView, type ViewedNode } from './status-links.ts';
+import { isAlone, isForeign, positionOf, roleOf, stateOf, type StatusView, type ViewedNode } from './status-links.ts';
 
 /** What is wrong with the cluster as a whole: who writes, whose copy it is, and streams that go round. */
 export function clusterFindings(view: StatusView): readonly Finding[] {
@@ -9,7 +9,7 @@ export function clusterFindings(view: StatusView): readonly Finding[] {
 
 function primaryFindings(view: StatusView): readonly Finding[] {
   if (view.primaries.length > 1) return [twoPrimaries(view)];
-  if (view.primaries.length === 1) return [];
+  if (view.primaries.length === 1 || isAlone(view)) return [];
   const once = view.nodes.find((node) => roleOf(node, view) === 'primary' && !isForeign(node, view));
   const why = once === undefined ? '' : `: ${once.name} is ${stateOf(once, view)}`;
   const standby = view.nodes.some((node) => node.server?.inRecovery === true);

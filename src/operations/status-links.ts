@@ -55,6 +55,11 @@ export function viewCluster(topology: Topology, facts: readonly NodeFacts[]): St
   return { topology, nodes, systemIdentifier, primaries, primary: primaries.length === 1 ? (primaries[0] ?? null) : null, links };
 }
 
+/** One server that was looked at by itself: what its cluster looks like is not known, and nothing is found missing in it. */
+export function isAlone({ topology }: StatusView): boolean {
+  return !topology.exists;
+}
+
 /** What a running server says of itself, also one that is full; `null`: nothing. */
 export function inRecovery({ server, facts }: ViewedNode): boolean | null {
   return (server ?? facts.glimpse)?.inRecovery ?? null;
@@ -78,7 +83,8 @@ function linkOf(node: ViewedNode, nodes: readonly ViewedNode[]): Link {
   const score = (row: (typeof rows)[number]): number => (row.upstream === claimed ? 4 : 0) + (row.upstream === node ? 0 : 2) + (row.sender.state === 'streaming' ? 1 : 0);
   const best = [...rows].sort((a, b) => score(b) - score(a))[0];
   if (best !== undefined) return { upstream: best.upstream, sender: best.sender, claimed: false };
-  const receiving = node.server?.receiver?.status === 'streaming';
+  // Without the right to see more there is only the process; `no-permission` says so.
+  const receiving = node.server?.seesAll === false ? node.server.receiver !== null : node.server?.receiver?.status === 'streaming';
   // An upstream that answered and does not list it has the last word: pg_stat_wal_receiver may be stale for a moment.
   if (!receiving || (claimed !== null && claimed.server !== null)) return { upstream: null, sender: null, claimed: false };
   return { upstream: claimed, sender: null, claimed: true };

@@ -1,16 +1,16 @@
 import { LOCKED_MODE } from '../steps/staging.ts';
 import { judgeHistory } from '../postgres/timeline.ts';
 import type { Finding, Level, StatusExtras } from './status.ts';
-import { isForeign, roleOf, type StatusView, type ViewedNode } from './status-links.ts';
+import { isAlone, isForeign, roleOf, type StatusView, type ViewedNode } from './status-links.ts';
 
 /** What is wrong with single nodes that do not answer, and what waits on those that do. */
 export function nodeFindings(view: StatusView, extras: StatusExtras): readonly Finding[] {
-  return view.nodes.flatMap((node) => [...stateFindings(node, view, extras), ...stagingFindings(node), ...restartFindings(node)]);
+  return view.nodes.flatMap((node) => [...stateFindings(node, view, extras), ...stagingFindings(node), ...restartFindings(node), ...permissionFindings(node)]);
 }
 
 function stateFindings(node: ViewedNode, view: StatusView, extras: StatusExtras): readonly Finding[] {
   const { name, facts } = node;
-  const level: Level = roleOf(node, view) === 'primary' ? 'critical' : 'warning';
+  const level: Level = roleOf(node, view) === 'primary' || isAlone(view) ? 'critical' : 'warning';
   const because = facts.trouble === null ? '' : `: ${facts.trouble}`;
   const of = (id: string, at: Level, says: string, hint: string | null, next: readonly string[] = []): readonly Finding[] => [{ id, level: at, node: name, says, hint, next }];
   switch (facts.state) {
@@ -84,4 +84,10 @@ function restartFindings(node: ViewedNode): readonly Finding[] {
   const names = Object.entries(node.server?.settings ?? {}).flatMap(([name, { pendingRestart }]) => (pendingRestart ? [name] : []));
   if (names.length === 0) return [];
   return [{ id: 'pending-restart', level: 'warning', node: node.name, says: `${node.name} waits for a restart to take up ${names.sort().join(', ')}`, hint: null, next: [] }];
+}
+
+/** To a role without rights, rows of statistics come with nulls: that must not read as health (hazard G18). */
+function permissionFindings({ name, server }: ViewedNode): readonly Finding[] {
+  if (server === null || server.seesAll) return [];
+  return [{ id: 'no-permission', level: 'warning', node: name, says: `the role that asked ${name} may not see everything: states, positions and settings are missing`, hint: 'GRANT pg_monitor to it.', next: [] }];
 }

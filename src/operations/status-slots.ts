@@ -1,7 +1,7 @@
 import type { Slot } from '../postgres/server.ts';
 import { renderBytes, settingBytes } from '../postgres/units.ts';
 import type { Finding, StatusExtras } from './status.ts';
-import { findSlot, slotName, type StatusView, type ViewedNode } from './status-links.ts';
+import { findSlot, isAlone, slotName, type StatusView, type ViewedNode } from './status-links.ts';
 
 /** Over this part of the limit a slot is about to be lost. */
 const ALARM = 0.8;
@@ -44,7 +44,7 @@ function inactiveSlot(slot: Slot, node: string, what: string, owner: ViewedNode 
     says: `${what} is used by nobody and keeps ${slot.retainedBytes === null ? 'WAL' : `${renderBytes(Math.max(0, slot.retainedBytes))} of WAL`}`,
     hint:
       owner === null
-        ? 'No node of the cluster file has it. If its user is gone for good, drop it with pg_drop_replication_slot.'
+        ? `${isAlone(view) ? '' : 'No node of the cluster file has it. '}If its user is gone for good, drop it with pg_drop_replication_slot.`
         : upstream === null
           ? null
           : `${owner.name} streams from ${upstream.name} without it: WAL that ${owner.name} needs may be removed, and this slot keeps WAL for nothing.`,

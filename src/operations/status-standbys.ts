@@ -1,7 +1,8 @@
 import { REQUIRED_PARAMETERS } from '../postgres/control-data.ts';
 import { features } from '../postgres/features.ts';
+import type { Sender } from '../postgres/server.ts';
 import type { Finding } from './status.ts';
-import { claimedUpstream, hasPassword, isForeign, isPaused, rootOf, sendersFor, upstreamAddress, wantedUpstream, type StatusView, type ViewedNode } from './status-links.ts';
+import { claimedUpstream, hasPassword, isAlone, isForeign, isPaused, rootOf, sendersFor, upstreamAddress, wantedUpstream, type StatusView, type ViewedNode } from './status-links.ts';
 
 /** What is wrong with running standbys: not attached, not replaying, attached elsewhere; and who hangs on the primary unknown to the file. */
 export function standbyFindings(view: StatusView): readonly Finding[] {
@@ -16,7 +17,7 @@ function attachment(node: ViewedNode, view: StatusView): readonly Finding[] {
   const link = view.links.get(node.name);
   if (link === undefined || link.upstream === node) return [];
   if (link.sender === null && !link.claimed) return [notAttached(node, view)];
-  if (link.claimed) return [unproved(node, link.upstream)];
+  if (link.claimed) return isAlone(view) ? [] : [unproved(node, link.upstream)];
   const wanted = wantedUpstream(node, view);
   const { upstream } = link;
   if (upstream === null || wanted === null || wanted === upstream || rootOf(node, view) === null) return [];
@@ -61,6 +62,7 @@ function notAttached(node: ViewedNode, view: StatusView): Finding {
   if (primary !== null && mine > primary.timeline) {
     return of(`it is on timeline ${mine}, the primary ${view.primary?.name ?? ''} on ${primary.timeline}`, 'It has a history that the primary does not have.', rejoin);
   }
+  if (target === null && isAlone(view)) return of(`it receives nothing from ${at.host}:${at.port}, where its primary_conninfo leads`, 'Its log says why its WAL receiver does not get through.', []);
   if (target === null) return of(`its primary_conninfo leads to ${at.host}:${at.port}, which is no node of the cluster file`, null, follow);
   if (target.server === null) return of(`its upstream ${target.name} does not answer`, null, follow);
   if (isForeign(target, view)) return of(`its primary_conninfo leads to ${target.name}, which is of another cluster`, null, follow);
@@ -122,12 +124,9 @@ function passwords(node: ViewedNode, view: StatusView): readonly Finding[] {
 
 /** Standbys that stream from this node and are in no cluster file: they are not looked at, and no failover takes them along. */
 function strangers(on: ViewedNode, view: StatusView): readonly Finding[] {
-  const { server } = on;
-  if (server === null || isForeign(on, view)) return [];
-  const known = new Set(view.nodes.flatMap((node) => sendersFor(node, on).map(({ pid }) => pid)));
-  const logical = new Set(server.slots.filter(({ type }) => type === 'logical').map(({ activePid }) => activePid));
-  const unknown = server.senders.filter(({ pid, applicationName, state }) => !known.has(pid) && !logical.has(pid) && state !== 'backup' && !/^pg_(?:basebackup|receivewal)$/.test(applicationName));
-  return unknown.map((sender) => ({
+  // Without a cluster file everybody would be one.
+  if (isAlone(view)) return [];
+  return unknownSenders(on, view).map((sender) => ({
     id: 'unknown-standby',
     level: 'info',
     node: on.name,
@@ -135,6 +134,15 @@ function strangers(on: ViewedNode, view: StatusView): readonly Finding[] {
     hint: 'It is not looked at, and no switchover or failover takes it along.',
     next: [],
   }));
+}
+
+/** Physical standbys that stream from this node and are none that we know; backups and archivers are no standbys. */
+export function unknownSenders(on: ViewedNode, view: StatusView): readonly Sender[] {
+  const { server } = on;
+  if (server === null || isForeign(on, view)) return [];
+  const known = new Set(view.nodes.flatMap((node) => sendersFor(node, on).map(({ pid }) => pid)));
+  const logical = new Set(server.slots.filter(({ type }) => type === 'logical').map(({ activePid }) => activePid));
+  return server.senders.filter(({ pid, applicationName, state }) => !known.has(pid) && !logical.has(pid) && state !== 'backup' && !/^pg_(?:basebackup|receivewal)$/.test(applicationName));
 }
 
 /** A primary that waits for more synchronous standbys than it has lets no commit return. */

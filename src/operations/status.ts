@@ -25,7 +25,7 @@ export interface Finding {
   readonly next: readonly string[];
 }
 
-/** Behind the primary that the chain of upstreams ends at, else behind the own upstream. */
+/** Behind the primary that the chain of upstreams ends at, else behind the own upstream; of one standby alone, behind what it has received. */
 export interface Lag {
   readonly receivedBytes: number | null;
   readonly replayedBytes: number | null;
@@ -45,8 +45,9 @@ export interface StatusNode {
   readonly name: string;
   readonly role: NodeRole;
   readonly state: NodeState;
-  readonly host: string;
-  readonly port: number;
+  /** `null`: not known, of a standby that only its upstream tells of. */
+  readonly host: string | null;
+  readonly port: number | null;
   readonly version: string | null;
   readonly timeline: number | null;
   readonly lsn: string | null;
@@ -59,7 +60,8 @@ export interface StatusNode {
 /** What `pgrepl status --json` prints. */
 export interface StatusDocument {
   readonly format: 1;
-  readonly cluster: string;
+  /** `null` without a cluster file. */
+  readonly cluster: string | null;
   readonly verdict: Verdict;
   readonly systemIdentifier: string | null;
   /** `null` when there is none, and when more than one node says that it is. */

@@ -63,6 +63,8 @@ export interface ServerFacts {
   readonly versionNumber: number;
   /** `server_version` up to the first space, e.g. 15.18. */
   readonly version: string;
+  /** False for a role that is no superuser and not in pg_monitor: paths are then empty, and rows of statistics without their details. */
+  readonly seesAll: boolean;
   readonly dataDirectory: string;
   readonly configFile: string;
   readonly hbaFile: string;

@@ -24,8 +24,9 @@ const SETTINGS = [
 /**
  * The one question of `status` and of every plan: one statement, one round trip, one JSON text. Positions and 64-bit numbers travel as
  * text. The session's own synchronous_commit says nothing about the server, so that one is read as RESET would set it. Names of functions need no schema because the session's search_path is empty: only pg_catalog is searched.
+ * With `few` rights the names of WAL files are not asked for: the right to a function in FROM is checked before any condition is.
  */
-export function factsQuery(features: Features): string {
+export function factsQuery(features: Features, rights: 'all' | 'few' = 'all'): string {
   const pause = features.pauseStateFunction ? 'pg_get_wal_replay_pause_state()' : "CASE WHEN pg_is_wal_replay_paused() THEN 'paused' ELSE 'not paused' END";
   return `
 SELECT json_build_object(
@@ -33,16 +34,17 @@ SELECT json_build_object(
   'started', round(extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint::text,
   'version', current_setting('server_version'),
   'version_number', current_setting('server_version_num'),
-  'data_directory', current_setting('data_directory'),
-  'config_file', current_setting('config_file'),
-  'hba_file', current_setting('hba_file'),
-  'ident_file', current_setting('ident_file'),
+  'sees_all', p.sees,
+  'data_directory', CASE WHEN p.sees THEN current_setting('data_directory') ELSE '' END,
+  'config_file', CASE WHEN p.sees THEN current_setting('config_file') ELSE '' END,
+  'hba_file', CASE WHEN p.sees THEN current_setting('hba_file') ELSE '' END,
+  'ident_file', CASE WHEN p.sees THEN current_setting('ident_file') ELSE '' END,
   'port', current_setting('port'),
   'recovery', r.recovery,
   'wal_file', CASE WHEN NOT r.recovery THEN pg_walfile_name(pg_current_wal_lsn()) END,
   'checkpoint_timeline', (SELECT timeline_id FROM pg_control_checkpoint()),
   'recovery_timeline', (SELECT min_recovery_end_timeline FROM pg_control_recovery()),
-  'segment_timeline', CASE WHEN r.recovery AND has_function_privilege('pg_ls_waldir()', 'execute') THEN ${SEGMENT_TIMELINE} END,
+  'segment_timeline', ${rights === 'all' ? `CASE WHEN r.recovery THEN ${SEGMENT_TIMELINE} END` : 'NULL'},
   'current', CASE WHEN NOT r.recovery THEN pg_current_wal_flush_lsn()::text END,
   'received', pg_last_wal_receive_lsn()::text,
   'replayed', pg_last_wal_replay_lsn()::text,
@@ -63,7 +65,8 @@ SELECT json_build_object(
       FROM pg_catalog.pg_settings WHERE name = ANY (${quoteLiteral(`{${SETTINGS.join(',')}}`)}::text[])),
   'now', extract(epoch FROM clock_timestamp())::float8
 )::text AS facts
-FROM pg_control_system() AS s, (SELECT pg_is_in_recovery() AS recovery) AS r`;
+FROM pg_control_system() AS s, (SELECT pg_is_in_recovery() AS recovery) AS r,
+  (SELECT pg_has_role('pg_read_all_settings', 'USAGE') AND pg_has_role('pg_read_all_stats', 'USAGE') AS sees) AS p`;
 }
 
 /**
@@ -127,6 +130,7 @@ interface RawFacts {
   readonly started: string;
   readonly version: string;
   readonly version_number: string;
+  readonly sees_all: boolean;
   readonly data_directory: string;
   readonly config_file: string;
   readonly hba_file: string;
@@ -158,6 +162,7 @@ export function parseFacts(text: string | null | undefined): ServerFacts {
     startedAt: raw.started,
     versionNumber: Number(raw.version_number),
     version: raw.version.split(' ')[0] ?? raw.version,
+    seesAll: raw.sees_all,
     dataDirectory: raw.data_directory,
     configFile: raw.config_file,
     hbaFile: raw.hba_file,

@@ -50,7 +50,11 @@ export function openServer(session: Session, { signal, openDatabase, guard, modi
     (await ask(FILE_ERRORS_QUERY)).map((row) => ({ file: row['file'] ?? null, line: row['line'] ? Number(row['line']) : null, error: row['error'] ?? '' }));
 
   return {
-    facts: async () => parseFacts((await ask(factsQuery(features(versionNumberOf(session.serverVersion)))))[0]?.['facts']),
+    facts: async () => {
+      const can = features(versionNumberOf(session.serverVersion));
+      const rows = await orElse('42501', ask(factsQuery(can)), () => null);
+      return parseFacts((rows ?? (await ask(factsQuery(can, 'few'))))[0]?.['facts']);
+    },
     inventory: async () => await askInventory(session, openDatabase, signal),
     positions: async () => parsePositions((await ask(POSITIONS_QUERY, { name: 'positions', deadlineMs: 10_000 }))[0]),
     role,

@@ -50,6 +50,7 @@ export class FakeServer implements Server {
         version: renderVersionNumber(server.versionNumber),
         dataDirectory: server.directory,
         configFile: server.configFile,
+        seesAll: true,
         hbaFile: `${server.directory}/pg_hba.conf`,
         identFile: `${server.directory}/pg_ident.conf`,
         port: Number(settingOf(server, 'port')),

@@ -2,7 +2,8 @@ import { asPgreplError, usageError } from '../../errors.ts';
 import { placesOf } from '../../operations/places.ts';
 import { lookAtStatus } from '../../operations/status-look.ts';
 import { exitOfStatus, type StatusDocument } from '../../operations/status.ts';
-import { printable } from '../../postgres/names.ts';
+import { parseRoleName, printable } from '../../postgres/names.ts';
+import type { Target } from '../../postgres/target.ts';
 import { parseSeconds } from '../../postgres/units.ts';
 import { createWorld } from '../../steps/live-world.ts';
 import type { World } from '../../steps/world.ts';
@@ -14,6 +15,7 @@ import { quoteWords } from '../io.ts';
 import { ADMIN_OPTIONS } from '../known-node.ts';
 import { withMachines } from '../machines.ts';
 import { needsNodes } from '../node-words.ts';
+import { ONE_SERVER_OPTIONS, targetFrom } from '../one-server-words.ts';
 import { jsonLine } from '../output/json.ts';
 import { parseThreshold, renderCheck, renderCheckFailure } from '../output/status-check.ts';
 import { renderStatus } from '../output/status-tree.ts';
@@ -30,7 +32,7 @@ const OWNER_SHARE = 1 / 3;
 export const status: Command = query({
   name: 'status',
   summary: 'who streams from whom, how far behind, and what is wrong',
-  arguments: [{ name: '[CONNINFO]', help: 'one server, without a cluster file (not there yet)' }],
+  arguments: [{ name: '[CONNINFO]', help: 'one server, without a cluster file: keywords and values, or a URI' }],
   options: [
     { flags: '--timeout <SECONDS>', help: `how long each node may take to answer (default: ${DEFAULT_TIMEOUT})` },
     { flags: '--watch [SECONDS]', help: `look again and again, every so many seconds (default: ${DEFAULT_PERIOD})` },
@@ -38,8 +40,9 @@ export const status: Command = query({
     { flags: '--warn <SIZE|TIME>', help: 'with --check: lag of a standby that is a warning, such as 64MB or 30s' },
     { flags: '--crit <SIZE|TIME>', help: 'with --check: lag of a standby that is critical' },
     ...ADMIN_OPTIONS,
+    ...ONE_SERVER_OPTIONS,
   ],
-  examples: ['pgrepl status', 'pgrepl status --watch', 'pgrepl status --check --warn 64MB --crit 1GB', "pgrepl status --json | jq '.findings'"],
+  examples: ['pgrepl status', 'pgrepl status -h db1.example.net -U monitor', 'pgrepl status --watch', 'pgrepl status --check --warn 64MB --crit 1GB', "pgrepl status --json | jq '.findings'"],
   run: async (context) => (context.words.flag('check') ? await check(context) : await show(context)),
 });
 
@@ -110,12 +113,8 @@ async function check(context: Context): Promise<number> {
 async function withStatus(context: Context, use: (look: Look, topology: Topology) => Promise<number>): Promise<number> {
   const { io, globals, words } = context;
   const timeoutMs = secondsOf('--timeout', words.text('timeout') ?? DEFAULT_TIMEOUT, 0.1) * 1_000;
-  if (words.arguments.length > 0) {
-    throw usageError('status-without-file', 'the status of one server without a cluster file is not there yet', {
-      hint: 'A cluster file names the servers; an existing one is taken into it as it is.',
-      next: ['pgrepl init-primary -D DIR', 'pgrepl status'],
-    });
-  }
+  const target = targetFrom(context);
+  if (target !== null) return await withOneServer(context, target, timeoutMs, use);
   const topology = await loadTopology(globals.file, {}, io.env);
   needsNodes(topology);
   const { adminPassword } = await passwordsFrom(context);
@@ -141,6 +140,20 @@ async function withStatus(context: Context, use: (look: Look, topology: Topology
   } finally {
     // A node that hangs must not hold the end of a query either.
     await Promise.race([world.close().catch(() => undefined), sleep(200, io.signal)]);
+  }
+}
+
+/** One server by itself: by what it tells over SQL. */
+async function withOneServer(context: Context, target: Target, timeoutMs: number, use: (look: Look, topology: Topology) => Promise<number>): Promise<number> {
+  const { io, globals } = context;
+  const { adminPassword } = await passwordsFrom(context);
+  const [{ lookAtServer }, { openOneServer }] = await Promise.all([import('../../operations/status-server.ts'), import('../one-server.ts')]);
+  const one = await openOneServer(context, target, adminPassword, timeoutMs);
+  const look: Look = async () => await lookAtServer({ host: one.host, port: target.port }, { facts: async () => await (await one.server()).facts(), glimpse: one.glimpse }, { timeoutMs, signal: io.signal });
+  try {
+    return await use(look, { file: globals.file, exists: false, cluster: '', replicationUser: parseRoleName('replicator'), sync: 'off', nodes: [] });
+  } finally {
+    await Promise.race([one.close().catch(() => undefined), sleep(200, io.signal)]);
   }
 }
 

@@ -35,7 +35,7 @@ const lag = object({ receivedBytes: { type: ['number', 'null'] }, replayedBytes:
 
 const status = object({
   format,
-  cluster: text,
+  cluster: maybeText,
   verdict: { enum: ['ok', 'warning', 'critical'] },
   systemIdentifier: { type: ['string', 'null'], pattern: '^[0-9]+$' },
   primary: maybeText,
@@ -44,8 +44,8 @@ const status = object({
       name: text,
       role: { enum: ['primary', 'standby', 'unknown'] },
       state: { enum: ['running', 'streaming', 'archive-recovery', 'catching-up', 'detached', 'paused', 'starting', 'stopping', 'stopped', 'unreachable', 'foreign'] },
-      host: text,
-      port: { type: 'integer' },
+      host: maybeText,
+      port: { type: ['integer', 'null'] },
       version: maybeText,
       timeline: maybeCount,
       lsn,

@@ -50,8 +50,10 @@ export function renderCheckFailure(error: PgreplError): CheckResult {
 }
 
 function fine({ cluster, primary, nodes }: StatusDocument): string {
+  const [first] = nodes;
+  if (cluster === null && first?.role === 'standby') return `${first.name} is a standby and ${first.state}`;
   const standbys = nodes.filter(({ role }) => role === 'standby').length;
-  return `${cluster}: ${primary ?? '?'} is the primary, ${standbys} ${standbys === 1 ? 'standby follows' : 'standbys follow'}`;
+  return `${cluster === null ? '' : `${cluster}: `}${primary ?? '?'} is the primary, ${standbys} ${standbys === 1 ? 'standby follows' : 'standbys follow'}`;
 }
 
 interface LagProblem {

@@ -18,7 +18,7 @@ const UNKNOWN = '?';
 const COLUMNS: readonly Column[] = [
   { title: 'ROLE', cell: ({ role }) => (role === 'unknown' ? UNKNOWN : role) },
   { title: 'STATE', cell: ({ state }) => state },
-  { title: 'HOST:PORT', cell: ({ host, port }) => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`) },
+  { title: 'HOST:PORT', cell: address },
   { title: 'TL', right: true, cell: ({ timeline }) => (timeline === null ? UNKNOWN : String(timeline)) },
   { title: 'RECEIVED', right: true, cell: (node) => bytes(node, node.lag?.receivedBytes) },
   { title: 'REPLAYED', right: true, cell: (node) => bytes(node, node.lag?.replayedBytes) },
@@ -38,10 +38,12 @@ export function renderStatus(document: StatusDocument, look: Look): string {
 
 function header(document: StatusDocument, { paint, columns }: Look): readonly string[] {
   const colour: Paint = { ok: paint.green, warning: paint.yellow, critical: paint.red }[document.verdict];
-  const rest = [`primary ${document.primary ?? UNKNOWN}`, `system ${document.systemIdentifier ?? UNKNOWN}`];
-  const used = document.cluster.length + document.verdict.length + 4;
+  const title = document.cluster ?? document.nodes[0]?.name ?? UNKNOWN;
+  // Of one server alone it is not asked who the primary is.
+  const rest = [...(document.cluster === null ? [] : [`primary ${document.primary ?? UNKNOWN}`]), `system ${document.systemIdentifier ?? UNKNOWN}`];
+  const used = title.length + document.verdict.length + 4;
   const fitting = rest.filter((_, index) => used + rest.slice(0, index + 1).join('  ').length <= columns);
-  return [`${paint.bold(cleanLine(document.cluster))}  ${colour(document.verdict)}  ${fitting.join('  ')}`.trimEnd()];
+  return [`${paint.bold(cleanLine(title))}  ${colour(document.verdict)}  ${fitting.join('  ')}`.trimEnd()];
 }
 
 function tree(document: StatusDocument, { paint, columns }: Look): readonly string[] {
@@ -88,6 +90,11 @@ function treeRows({ nodes, primary }: StatusDocument): readonly Row[] {
   const roots = nodes.filter(isRoot).sort((a, b) => Number(b.name === primary) - Number(a.name === primary) || Number(b.role === 'primary') - Number(a.role === 'primary'));
   for (const node of [...roots, ...nodes]) if (!placed.has(node.name)) place(node, '', '');
   return rows;
+}
+
+function address({ host, port }: StatusNode): string {
+  if (host === null || port === null || host.startsWith('/')) return port === null ? (host ?? '') : `${host ?? ''}:${port}`;
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 function bytes({ role }: StatusNode, amount: number | null | undefined): string {
