@@ -8,15 +8,21 @@ const TAKEN = 75;
 const ANSWER_MS = 30_000;
 
 /**
- * Arguments: directory, file name, holder. The kernel's lock is on the open file, which `cat` inherits: it ends when the
- * pipe from pgrepl closes, and the lock ends with it, so there is no stale lock after a crash. The file is never removed
- * or replaced: two runs would then lock two files of one name.
+ * Arguments: home, file name, holder. The kernel's lock is on the open file, which `cat` inherits: it ends when the pipe from pgrepl
+ * closes, and the lock ends with it, so there is no stale lock after a crash. The file is never removed or replaced: two runs would
+ * then lock two files of one name. A user without a home that he may write (`nobody`) has his locks in /var/tmp, where every operator
+ * finds them; what somebody else has made there is not used.
  */
 const LOCK_SCRIPT = `
 umask 077
-mkdir -p -- "$1" || exit 1
-[ -O "$1" ] || { printf '%s\\n' "$1: Permission denied, it belongs to somebody else" >&2; exit 1; }
-file=$1/$2
+own=$1/.pgrepl
+[ -d "$own" ] || { [ -d "$1" ] && [ -w "$1" ]; } || own=/var/tmp/pgrepl-$(id -u)
+[ "$own" = "$1/.pgrepl" ] || [ ! -L "$own" ] || { printf '%s\\n' "$own: Permission denied, it is a link" >&2; exit 1; }
+mkdir -p -- "$own/locks" || exit 1
+for made in "$own" "$own/locks"; do
+  [ -O "$made" ] || { printf '%s\\n' "$made: Permission denied, it belongs to somebody else" >&2; exit 1; }
+done
+file=$own/locks/$2
 exec 9>>"$file" || exit 1
 if command -v flock >/dev/null 2>&1; then
   flock -n 9
@@ -44,7 +50,6 @@ export async function takeLock(
   holder: LockHolder,
 ): Promise<HeldLock> {
   const name = `${createHash('sha256').update(key).digest('hex')}.lock`;
-  const directory = `${home.replace(/\/$/, '')}/.pgrepl/locks`;
   const ask = new AbortController();
   const lost = new AbortController();
   let released = false;
@@ -53,7 +58,7 @@ export async function takeLock(
     held = () => resolve('held');
   });
   const ended = run({
-    argv: ['sh', '-c', LOCK_SCRIPT, 'pgrepl-lock', directory, name, JSON.stringify(holder)],
+    argv: ['sh', '-c', LOCK_SCRIPT, 'pgrepl-lock', home.replace(/\/$/, ''), name, JSON.stringify(holder)],
     program: 'the lock holder',
     effect: 'changes',
     deadlineMs: Number.POSITIVE_INFINITY,
@@ -73,7 +78,7 @@ export async function takeLock(
       throw isLate ? new PgreplError('unreachable', 'lock-timeout', `the lock of ${key} did not answer within ${ANSWER_MS / 1000} s`) : error;
     })
     .finally(() => clearTimeout(late));
-  if (first !== 'held') throw first.code === TAKEN ? taken(key, first.stdout) : failedExit('lock', `${directory}/${name}`, first);
+  if (first !== 'held') throw first.code === TAKEN ? taken(key, first.stdout) : failedExit('lock', key, first);
 
   const end = ended.then(() => undefined, () => undefined).then(() => {
     if (!released) lost.abort();

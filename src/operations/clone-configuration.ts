@@ -1,3 +1,4 @@
+import { REQUIRED_PARAMETERS } from '../postgres/control-data.ts';
 import { features } from '../postgres/features.ts';
 import type { Step } from '../steps/index.ts';
 import type { World } from '../steps/world.ts';
@@ -6,13 +7,12 @@ import { socketDirectoryFor } from './staging-place.ts';
 import { OWNED_CONF, STANDBY_CONF, valuesOf } from './config.ts';
 import { listenOn, RECOVERY_SETTINGS, renderOwned, renderStandby } from './settings.ts';
 import type { AddStandby } from './wants.ts';
-import { REQUIRED } from './wished-settings.ts';
 
 /** Settings of replication that a copy takes over from our file of its upstream. */
 const KEPT = ['wal_level', 'max_wal_senders', 'max_replication_slots', 'hot_standby', 'wal_log_hints', 'wal_keep_size', 'max_slot_wal_keep_size'];
 
 /** Everything that a standby's own pgrepl.conf may hold besides what its `set` asks for. */
-export const CLONE_SETTINGS: readonly string[] = [...KEPT, ...REQUIRED, 'port', 'cluster_name', 'listen_addresses', 'unix_socket_directories', 'external_pid_file', 'hba_file', 'ident_file', 'include'];
+export const CLONE_SETTINGS: readonly string[] = [...KEPT, ...REQUIRED_PARAMETERS, 'port', 'cluster_name', 'listen_addresses', 'unix_socket_directories', 'external_pid_file', 'hba_file', 'ident_file', 'include'];
 
 /**
  * The steps that make a copy a node of its own, all inside its staging: nothing of the upstream's identity may be left (port, name, slot,
@@ -55,7 +55,7 @@ export async function cloneConfiguration(world: World, want: AddStandby, facts: 
     hasTriggerFile: features(server.versionNumber).promoteTriggerFile,
     fastRetry: false,
   });
-  const strip = [...RECOVERY_SETTINGS, ...Object.keys(own).filter((name) => raised.some((one) => one.name === name) || (!REQUIRED.includes(name) && !KEPT.includes(name))), 'data_directory', 'hba_file', 'ident_file', 'external_pid_file'];
+  const strip = [...RECOVERY_SETTINGS, ...Object.keys(own).filter((name) => raised.some((one) => one.name === name) || (!(REQUIRED_PARAMETERS as readonly string[]).includes(name) && !KEPT.includes(name))), 'data_directory', 'hba_file', 'ident_file', 'external_pid_file'];
   const names = [...new Set(strip)].sort();
   return [
     { ...at, kind: 'strip-auto-conf', path: 'postgresql.auto.conf', names, found: names.filter((name) => auto.has(name)) },
@@ -74,7 +74,7 @@ async function lowered(world: World, facts: AddStandbyFacts): Promise<readonly {
   const { upstream, primary } = facts;
   const programs = await world.node(upstream.spec.name).programs();
   const found = await Promise.all(
-    REQUIRED.map(async (name) => {
+    REQUIRED_PARAMETERS.map(async (name) => {
       const needed = primary.facts.server?.settings[name]?.value;
       const written = await programs.settingValue(upstream.facts.place.pgdata, null, name);
       return needed !== undefined && written !== null && Number(written) < Number(needed) ? [{ name, needed }] : [];

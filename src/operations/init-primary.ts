@@ -12,7 +12,7 @@ import type { Change } from './change.ts';
 import { basisOf, managedByOthers, observeCluster, viewOf, type ClusterView, type NodeView } from './cluster.ts';
 import { OWNED_CONF, outsideConfig, STANDBY_CONF, valuesOf, type ConfigFacts } from './config.ts';
 import { judgeRole } from './role.ts';
-import { cannotMake, NEEDS_SESSION, otherNodeMayRun, portInUse } from './preflight.ts';
+import { cannotMake, NEEDS_SESSION, noPlaceForPassfile, noRoom, otherNodeMayRun, portInUse } from './preflight.ts';
 import { offlineSettings } from './offline-settings.ts';
 import { ownedSettings, overridden, renderNoStandby, renderOwned, uncappedSlots, type OwnedSetting, type SettingsInput } from './settings.ts';
 import type { InitPrimary } from './wants.ts';
@@ -61,7 +61,7 @@ async function planNew(world: World, view: ClusterView, node: NodeView, want: In
     ...(await wishTrouble(world, place, want.node.set ?? {})),
   ];
   const staging = node.facts.staging === null ? await stagingFor(world.node(place.name).host, place.pgdata) : { holder: node.facts.staging.holder, pgdata: place.pgdata };
-  refuseOn(`init primary ${place.name}`, [...reasons, ...(await cannotMake(world, place, staging))]);
+  refuseOn(`init primary ${place.name}`, [...reasons, ...(await cannotMake(world, place, staging)), ...(node.facts.staging === null ? await noRoom(world, place) : []), ...(await noPlaceForPassfile(world, place))]);
   const { host } = world.node(place.name);
   const walTotalBytes = (await host.space(place.pgdata)).totalBytes;
   const settings = ownedSettings({ place, effective: {}, atRestart: {}, config: null, fresh: true, walTotalBytes, slotRetainedBytes: 0, set: want.node.set ?? {}, socketDirectory: await socketDirectoryFor(host) });
@@ -124,6 +124,7 @@ async function planAdoption(world: World, view: ClusterView, node: NodeView, wan
     ...hbaTrouble(place, config, ranges, rules, want.overReject, features(programs.versionNumber).hbaJoinsLines),
     ...editedByHand(place, config, settings, want.replaceEdits),
     ...role.reasons,
+    ...(await noPlaceForPassfile(world, place)),
   ]);
 
   const waiting = starts ? [] : [...settings.filter((setting) => setting.restart && setting.expect !== null).map((setting) => setting.name), ...(await setThatNeedStart(world, place, config, input.set))];

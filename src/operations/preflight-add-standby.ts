@@ -9,7 +9,7 @@ import { managedByOthers } from './cluster.ts';
 import { folderOf, outsideConfig } from './config.ts';
 import { loginTrial } from './login-trial.ts';
 import { hasMap } from './open-for-standbys.ts';
-import { cannotMake, portInUse } from './preflight.ts';
+import { cannotMake, noPlaceForPassfile, portInUse } from './preflight.ts';
 import { judgeRole } from './role.ts';
 import type { NodeSpec } from '../topology/topology.ts';
 import type { AddStandby } from './wants.ts';
@@ -34,6 +34,7 @@ export async function preflightAddStandby(world: World, want: AddStandby, facts:
     ...(await targetReasons(world, want, facts)),
     ...(await tablespaceReasons(world, want, facts)),
     ...(await cannotMake(world, facts.standby.facts.place, facts.staging)),
+    ...(await noPlaceForPassfile(world, facts.standby.facts.place)),
     ...accessReasons(want, facts),
     // What is wrong with the server or the role would only be said twice.
     ...(source.length > 0 ? [] : await loginTrial(world, facts, allowedRanges(specsOf(want, facts)))),

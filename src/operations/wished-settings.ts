@@ -1,4 +1,5 @@
 import type { Reason } from '../errors.ts';
+import { REQUIRED_PARAMETERS } from '../postgres/control-data.ts';
 import type { NodePlace, World } from '../steps/world.ts';
 import { listenOn, RECOVERY_SETTINGS, type Effective } from './settings.ts';
 
@@ -43,12 +44,9 @@ export async function wishTrouble(world: World, place: NodePlace, wishes: Wishes
   return [...known.map(({ setting: _, ...reason }) => reason), ...complaints.flat()];
 }
 
-/** The five in which a standby must not be lower than its primary: it would not start, or stop replaying (hazards A01, A02). */
-export const REQUIRED: readonly string[] = ['max_connections', 'max_worker_processes', 'max_wal_senders', 'max_prepared_transactions', 'max_locks_per_transaction'];
-
-/** Wishes for a standby that are lower than what its primary runs with. Pure. */
+/** Wishes for a standby that are lower than what its primary runs with, so that it would not start (hazard A01). Pure. */
 export function tooLow(place: NodePlace, wishes: Wishes, primary: { readonly name: string; readonly settings: Effective }): readonly Reason[] {
-  return REQUIRED.flatMap((name) => {
+  return REQUIRED_PARAMETERS.flatMap((name) => {
     const [wished, needed] = [wishes[name], primary.settings[name]?.value];
     if (wished === undefined || needed === undefined || !(Number(wished) < Number(needed))) return [];
     return [{ code: 'setting-breaks', node: place.name, message: `${name} = ${wished} is lower than the ${needed} of the primary ${primary.name}, and a standby with less does not start`, hint: 'Raise it on the standby first, lower it on the primary first.' }];
