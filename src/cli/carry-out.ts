@@ -1,4 +1,4 @@
-import { PgreplError, refuseOn, type Reason } from '../errors.ts';
+import { asPgreplError, PgreplError, refuseOn, type Reason } from '../errors.ts';
 import type { Change, Decide } from '../operations/change.ts';
 import { placesOf } from '../operations/places.ts';
 import { previewPlan } from '../plan/dry-run.ts';
@@ -25,8 +25,8 @@ import { reporterFor, type Reporter } from './reporter.ts';
 import { withWholeLines } from './whole-lines.ts';
 
 /**
- * Carries a change out, or shows what it would do: look, show, ask, lock, look again, run, save the cluster file, report. The only
- * caller of the engine. Throws what happened before anything began; what happened later is reported, and its exit code returned.
+ * Carries a change out, or shows what it would do: look, show, ask, lock, look again, run, save the cluster file, report. With --yes:
+ * lock, look, show, run. The only caller of the engine. Throws what happened before anything began; what happened later is reported, and its exit code returned.
  */
 export async function carryOut<W>(shape: ChangeShape<W>, context: Context): Promise<number> {
   const parsed = await shape.parse(context);
@@ -36,7 +36,10 @@ export async function carryOut<W>(shape: ChangeShape<W>, context: Context): Prom
   const reporter = await reporterFor(context);
   const passwords = passwordsFor(context, parsed);
   const world = openWorld(context, { nodes: parsed.nodes, passwords, places, run, reporter });
+  let locks: HeldLocks | null = null;
   try {
+    // Nobody is asked anything between a look and the locks with --yes: then the one look is taken under them.
+    if (context.globals.yes && !context.globals.dryRun) locks = await locksBeforehand(world, placesToLock(places, parsed), parsed.again, run);
     // Looks through the sessions that the run goes on with, and cannot change anything.
     const looking = world.readOnly();
     const shown = await passwords.askWhenMissing(async () => await decide(looking, parsed.topology, parsed.want));
@@ -49,8 +52,9 @@ export async function carryOut<W>(shape: ChangeShape<W>, context: Context): Prom
       await saveTopology(parsed.topology, shown.edits);
       return reporter.result({ run: null, result: { outcome: 'unchanged', error: null, failedAt: null }, title: shown.plan.title, done: shown.done, next: shown.next });
     }
-    return await underLocks({ context, parsed, decide, shown, world, places, run, reporter });
+    return await underLocks({ context, parsed, decide, shown, locks, world, places, run, reporter });
   } finally {
+    await locks?.release();
     await world.close().catch(() => undefined);
   }
 }
@@ -91,19 +95,21 @@ interface Locked<W> {
   readonly parsed: Parsed<W>;
   readonly decide: Decide<W>;
   readonly shown: Change;
+  /** Held since before `shown` was decided; `null`: not taken yet. */
+  readonly locks: HeldLocks | null;
   readonly world: LiveWorld;
   readonly places: readonly NodePlace[];
   readonly run: string;
   readonly reporter: Reporter;
 }
 
-async function underLocks<W>({ context, parsed, decide, shown, world, places, run, reporter }: Locked<W>): Promise<number> {
-  const locks = await takeLocks(world, places.filter((place) => parsed.locks.includes(place.name)), parsed.again, run);
+async function underLocks<W>({ context, parsed, decide, shown, locks: held, world, places, run, reporter }: Locked<W>): Promise<number> {
+  const locks = held ?? (await takeLocks(world, placesToLock(places, parsed), parsed.again, run));
   let result: RunResult;
   let change: Change;
   let carried = false;
   try {
-    change = await decide(world, parsed.topology, parsed.want);
+    change = held === null ? await decide(world, parsed.topology, parsed.want) : shown;
     refuseChanged(shown, change);
     const again = lineOf(parsed, change);
     const directory = stateDirectory(parsed.topology.cluster, context.io.env);
@@ -139,7 +145,29 @@ async function underLocks<W>({ context, parsed, decide, shown, world, places, ru
   return reporter.result({ run, result, title: change.plan.title, done: change.done, next: change.next });
 }
 
-/** Every reachable node, in name order, all or none. A machine that does not answer cannot be locked, and what is done without it is decided by evidence. */
+function placesToLock(places: readonly NodePlace[], parsed: Pick<Parsed<unknown>, 'locks'>): readonly NodePlace[] {
+  return places.filter((place) => parsed.locks.includes(place.name));
+}
+
+/**
+ * The locks before the first look. `null` where they cannot be had: a plan that is refused or has nothing to do needs none, and says so; one
+ * that would run asks again, and fails with the reason. Meanwhile the ways to the servers are opened: neither a session nor the place of
+ * the programs is evidence.
+ */
+async function locksBeforehand(world: World, places: readonly NodePlace[], command: string, run: string): Promise<HeldLocks | null> {
+  for (const { name } of places) {
+    const node = world.node(name);
+    for (const opening of [node.server(), node.programs()]) opening.catch(() => undefined);
+  }
+  try {
+    return await takeLocks(world, places, command, run);
+  } catch (thrown) {
+    if (asPgreplError(thrown).kind === 'bug') throw thrown;
+    return null;
+  }
+}
+
+/** Every reachable node, all or none. A machine that does not answer cannot be locked, and what is done without it is decided by evidence. */
 export async function takeLocks(world: World, places: readonly NodePlace[], command: string, run: string): Promise<HeldLocks> {
   const targets = await Promise.all(
     places.map(async (place) => {

@@ -1,4 +1,5 @@
-import { lstat, readdir, readFile, readlink, realpath, stat } from 'node:fs/promises';
+import { readlinkSync } from 'node:fs';
+import { lstat, readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { posix } from 'node:path';
 import type { LiveProcess } from './host.ts';
 
@@ -33,7 +34,7 @@ export async function processesAt(directory: string): Promise<readonly LiveProce
   const here = await stat(directory, { bigint: true }).catch(() => null);
   const found = await Promise.all(pids.map(async (pid) => {
     const cwd = `/proc/${pid}/cwd`;
-    const link = await readlink(cwd).catch(() => '');
+    const link = linkOf(cwd);
     if (link === `${directory} (deleted)`) return await describe(pid);
     if (link !== directory || here === null) return null;
     // A process in a container may have another directory of the same name.
@@ -41,6 +42,15 @@ export async function processesAt(directory: string): Promise<readonly LiveProce
     return there !== null && there.dev === here.dev && there.ino === here.ino ? await describe(pid) : null;
   }));
   return found.filter((process) => process !== null);
+}
+
+/** At once: of hundreds of processes, a promise for each would take several times as long as the calls. Empty for one that is gone or not ours to see. */
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return '';
+  }
 }
 
 /** Processes other than this one with exactly this word; `null` where there is no /proc. */

@@ -6,7 +6,7 @@ import type { World } from '../steps/world.ts';
 import type { NodeSpec, Topology } from '../topology/topology.ts';
 import { readConfig, type ConfigFacts } from './config.ts';
 import type { NodeFacts } from './facts.ts';
-import { observeNodes } from './observe.ts';
+import { observeNode } from './observe.ts';
 
 /** A node of the cluster file with everything that was seen of it. */
 export interface NodeView {
@@ -28,12 +28,10 @@ const OBSERVE_MS = 10_000;
 
 /** Looks at these nodes side by side, files included. Changes nothing; a sick node is a fact, not an error. */
 export async function observeCluster(world: World, topology: Topology, specs: readonly NodeSpec[]): Promise<ClusterView> {
-  const facts = await observeNodes(world, specs.map((spec) => spec.name), { timeoutMs: OBSERVE_MS, depth: 'change', signal: world.signal });
   const nodes = await Promise.all(
-    facts.map(async (seen, index): Promise<NodeView> => {
-      const spec = specs[index];
-      if (spec === undefined) throw new Error('a fact without its node');
+    specs.map(async (spec): Promise<NodeView> => {
       const node = world.node(spec.name);
+      const seen = await observeNode(node, { timeoutMs: OBSERVE_MS, depth: 'change', signal: world.signal });
       const readable = seen.directory === 'data';
       const [config, inventory] = await Promise.all([readable ? readConfig(node, seen) : null, seen.server === null ? null : (await node.server()).inventory()]);
       return { spec, facts: seen, config, inventory };

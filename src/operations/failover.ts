@@ -1,4 +1,5 @@
 import { PgreplError, refuseOn, type Reason } from '../errors.ts';
+import type { ControlData } from '../postgres/control-data.ts';
 import { addBytes, bytesBetween, renderLsn, type Lsn } from '../postgres/lsn.ts';
 import { renderBytes } from '../postgres/units.ts';
 import type { Step } from '../steps/index.ts';
@@ -11,7 +12,7 @@ import { basisOf, type ClusterView, type NodeView } from './cluster.ts';
 import { openForStandbys, passfileSteps } from './open-for-standbys.ts';
 import { judgeCandidate } from './preflight-promote.ts';
 import { isStoppedStandby } from './roles.ts';
-import { configuredUpstream, describeStandingStill, editsAfter, followSteps, leftPaused, noStandbyFile } from './role-change.ts';
+import { arrivalProof, configuredUpstream, describeStandingStill, editsAfter, leftPaused, noStandbyFile, repointSteps } from './role-change.ts';
 import type { Promote } from './wants.ts';
 
 /** How the old primary ended, and where: what any loss is measured against. */
@@ -33,7 +34,7 @@ export async function decideFailover(world: World, view: ClusterView, stopped: N
   if (stopped === null) refuseOn(title, cannotProve(view, unseen, want));
   if (chosen === undefined) refuseOn(title, [noSuchCandidate(view, want)]);
   if (chosen === undefined) throw new Error('unreachable');
-  const old = await endOf(world, stopped, want);
+  const old = await endOf(world, stopped, chosen, want);
   const siblings = view.nodes.filter((node) => node !== chosen.node && node.facts.server?.inRecovery === true && follows(view, node, stopped));
   const after = siblings.filter((node) => !isAhead(candidates, node, chosen));
   refuseOn(title, [
@@ -79,7 +80,8 @@ function stepsOf(view: ClusterView, stopped: NodeView | null, chosen: Candidate,
     ...siblings.map((one): Step => ({ kind: 'create-slot', node: name, slot: one.spec.name, claimedBy: null })),
     ...(old === null ? [] : [{ kind: 'lock-directory', ...old } as const]),
     { kind: 'promote-server', node: name, systemIdentifier: node.facts.server?.systemIdentifier ?? '', timeline: chosen.timeline, oldPrimary: old },
-    ...siblings.flatMap((one) => followSteps(one, node, node)),
+    ...siblings.flatMap((one) => repointSteps(one, node)),
+    ...siblings.flatMap((one) => arrivalProof(one, node, node)),
     noStandbyFile(node),
     { kind: 'checkpoint', node: name, times: 1, why: 'so that pg_control shows the new timeline' },
   ];
@@ -123,14 +125,22 @@ function cannotProve(view: ClusterView, unseen: readonly NodeView[], want: Promo
   return reasons;
 }
 
-async function endOf(world: World, stopped: NodeView | null, want: Promote): Promise<OldPrimary> {
+/** Reads the log of the old primary from where the candidate is, so that a busy one's gigabytes since its last checkpoint are not read for the last few bytes. */
+async function endOf(world: World, stopped: NodeView | null, chosen: Candidate, want: Promote): Promise<OldPrimary> {
   if (stopped === null) return { node: null, end: null, says: `the WAL of the old primary cannot be read: what is lost is unknown${want.acceptLoss === 'unknown' ? ', and accepted' : ''}` };
   const { control, place } = stopped.facts;
   const name = stopped.spec.name;
   if (control === null) throw new Error('a stopped primary without control data');
   const how = control.state === 'shut down' ? 'was shut down' : `crashed (${control.state})`;
   try {
-    const { endLsn } = await (await world.node(name).programs()).endOfWal(place.pgdata, control.timeline, control.redoLsn);
+    const programs = await world.node(name).programs();
+    const scan = async (from: Lsn): Promise<Lsn> => (await programs.endOfWal(place.pgdata, control, from)).endLsn;
+    const replayed = recordBoundary(chosen, control);
+    const endLsn = replayed === null ? await scan(control.redoLsn) : await scan(replayed).catch(async (error: unknown) => {
+      // Less is there than the candidate has: only the whole log can say where it ends.
+      if (error instanceof PgreplError && error.code === 'wal-unreadable') return await scan(control.redoLsn);
+      throw error;
+    });
     return { node: stopped, end: endLsn, says: `${name} ${how}; its log ends at ${renderLsn(endLsn)}` };
   } catch (error) {
     if (!(error instanceof PgreplError) || error.kind === 'bug' || error.kind === 'interrupted') throw error;
@@ -138,6 +148,15 @@ async function endOf(world: World, stopped: NodeView | null, want: Promote): Pro
     if (control.state === 'shut down') return { node: stopped, end: addBytes(control.checkpointLsn, 1), says: `${name} ${how}; its last record starts at ${renderLsn(control.checkpointLsn)}` };
     return { node: stopped, end: null, says: `${name} ${how}, and its WAL cannot be read (${error.message}): what is lost is unknown` };
   }
+}
+
+/**
+ * Where the candidate has replayed to, when a record of the old primary ends there: the same timeline, after its last checkpoint. What was
+ * only received may end within a record, and that record would be passed over. Pure.
+ */
+function recordBoundary({ node, timeline }: Candidate, control: ControlData): Lsn | null {
+  const replayed = node.facts.server?.replayedLsn ?? null;
+  return replayed !== null && timeline === control.timeline && replayed > control.redoLsn ? replayed : null;
 }
 
 /** Loss must be named by the operator before it happens (exit 3 otherwise). Pure. */

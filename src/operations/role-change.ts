@@ -63,8 +63,18 @@ export function followersOf(view: ClusterView, upstream: NodeView): readonly Nod
 
 /** A running standby to another upstream, seen to arrive unless its replay is paused. Its slot there must exist already. Pure. */
 export function followSteps(node: NodeView, upstream: NodeView, primary: NodeView): readonly Step[] {
-  const proof: Step = { kind: 'prove-streaming', node: node.spec.name, upstream: upstream.spec.name, primary: primary.spec.name, delayed: node.spec.delay !== undefined || lowerThan(node, upstream) !== null };
-  return [...clearSystemSettings(node), standbyFile(node, upstream), ...(isPaused(node) ? [] : [proof])];
+  return [...repointSteps(node, upstream), ...arrivalProof(node, upstream, primary)];
+}
+
+/** A running standby to another upstream; `arrivalProof` shows that it came there. Pure. */
+export function repointSteps(node: NodeView, upstream: NodeView): readonly Step[] {
+  return [...clearSystemSettings(node), standbyFile(node, upstream)];
+}
+
+/** That a running standby streams from its new upstream; nothing of one whose replay is paused. Pure. */
+export function arrivalProof(node: NodeView, upstream: NodeView, primary: NodeView): readonly Step[] {
+  if (isPaused(node)) return [];
+  return [{ kind: 'prove-streaming', node: node.spec.name, upstream: upstream.spec.name, primary: primary.spec.name, delayed: node.spec.delay !== undefined || lowerThan(node, upstream) !== null }];
 }
 
 /** A paused startup process starts no WAL receiver: such a standby hangs on nobody new until its replay goes on. Pure. */

@@ -8,7 +8,7 @@ import { outsideConfig } from './config.ts';
 import { openForStandbys, passfileSteps } from './open-for-standbys.ts';
 import { judgeCandidate, judgePrimary, whatBreaks } from './preflight-promote.ts';
 import { preparedFor } from './roles.ts';
-import { clearSystemSettings, describeStandingStill, editsAfter, followersOf, followSteps, leftPaused, noStandbyFile, standbyFile } from './role-change.ts';
+import { arrivalProof, clearSystemSettings, describeStandingStill, editsAfter, followersOf, leftPaused, noStandbyFile, repointSteps, standbyFile } from './role-change.ts';
 import type { Promote } from './wants.ts';
 
 /** A planned switchover, or the rest of one that was interrupted after the primary was stopped. Nothing acknowledged is lost. */
@@ -84,8 +84,10 @@ function stepsOf(view: ClusterView, primary: NodeView, candidate: NodeView, sibl
     standbyFile(candidate, primary, true),
     ...(running ? [{ kind: 'checkpoint', node: from, times: 2, why: 'so that the shutdown has little to write' } as const] : []),
     { kind: 'hand-over', node: to, primary: { node: from, directory: place.pgdata, configFile }, systemIdentifier, timeline: candidate.facts.server?.timeline ?? 0, budgetMs },
+    // The others first: they arrive while the old primary starts.
+    ...siblings.flatMap((node) => repointSteps(node, candidate)),
     { kind: 'start-server', node: from, directory: place.pgdata, configFile, as: 'standby' },
-    ...siblings.flatMap((node) => followSteps(node, candidate, candidate)),
+    ...siblings.flatMap((node) => arrivalProof(node, candidate, candidate)),
     { kind: 'prove-streaming', node: from, upstream: to, primary: to, delayed: false },
     noStandbyFile(candidate),
     ...moved.map((node): Step => ({ kind: 'drop-slot', node: from, slot: node.spec.name })),

@@ -17,7 +17,10 @@ export interface HeldLocks {
   release(): Promise<void>;
 }
 
-/** Takes all locks in the order of the nodes' names, or none. Throws `locked` with the name of the holder. */
+/**
+ * Takes all locks, or none: the first by name alone, so that of two runs that want the same nodes one goes on, then the others side by
+ * side. Throws `locked` with the name of the holder.
+ */
 export async function lockAll(targets: readonly LockTarget[], holder: LockHolder): Promise<HeldLocks> {
   const lost = new AbortController();
   const held: HeldLock[] = [];
@@ -26,12 +29,11 @@ export async function lockAll(targets: readonly LockTarget[], holder: LockHolder
     releasing = true;
     await Promise.allSettled(held.splice(0).map(async (lock) => { await lock.release(); }));
   };
-  for (const { node, host, key } of targets.toSorted((a, b) => (a.node < b.node ? -1 : 1))) {
+  const take = async ({ node, host, key }: LockTarget): Promise<void> => {
     let lock: HeldLock;
     try {
       lock = await host.lock(key, holder);
     } catch (thrown) {
-      await release();
       const error = asPgreplError(thrown);
       throw error.as(error.kind, { node });
     }
@@ -41,6 +43,16 @@ export async function lockAll(targets: readonly LockTarget[], holder: LockHolder
     };
     if (lock.lost.aborted) report();
     else lock.lost.addEventListener('abort', report, { once: true });
+  };
+  const [first, ...others] = targets.toSorted((a, b) => (a.node < b.node ? -1 : 1));
+  try {
+    if (first !== undefined) await take(first);
+    const taken = await Promise.allSettled(others.map(take));
+    const failed = taken.find((one) => one.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  } catch (thrown) {
+    await release();
+    throw thrown;
   }
   return { lost: lost.signal, release };
 }

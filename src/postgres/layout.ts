@@ -10,7 +10,7 @@ export interface FoundPrograms {
   readonly versionNumber: number;
   /** Where the installation keeps its own libpq when it was not made for this path; `null` when the system's loader finds it. */
   readonly libraryDir: string | null;
-  /** The locale for new clusters: the same everywhere, UTF-8 where the machine has it. */
+  /** The locale for new clusters: the same everywhere, UTF-8 where the machine has it. Of programs for an existing directory: `C`. */
   readonly locale: 'C.UTF-8' | 'C';
 }
 
@@ -35,13 +35,13 @@ const PLACES = [
 
 /**
  * Prints a line `found <place> <tab> <bin> <tab> <lib or -> <tab> <version>` for each complete installation, `short` for one with missing
- * programs, `os` and `locale`. One process however many places there are: on a far host each would be a round trip.
+ * programs, `os` and, where no major is asked for (second argument), `locale`: a directory that has its major is not made anew. One process however many places there are: on a far host each would be a round trip.
  */
 const SCRIPT = `
 look() {
   place=$1; real=$(readlink -f "$2" 2>/dev/null) || return 0
   [ -n "$real" ] || return 0
-  dir=$(dirname "$real")
+  dir=\${real%/*}
   case "$seen" in *"|$dir|"*) return 0;; esac
   seen="$seen|$dir|"
   missing=
@@ -70,14 +70,14 @@ else
 ${PLACES.map((glob, index) => `  for dir in ${glob}; do [ -e "$dir/postgres" ] && look ${index + 2} "$dir/postgres"; done`).join('\n')}
 fi
 printf 'os\\t%s\\n' "$( (. /etc/os-release && printf '%s %s' "$ID" "$ID_LIKE") 2>/dev/null || uname -s)"
-locale -a 2>/dev/null | grep -iq '^c\\.utf-\\{0,1\\}8$' && echo locale
+[ -n "$2" ] || locale -a 2>/dev/null | grep -iq '^c\\.utf-\\{0,1\\}8$' && echo locale
 exit 0
 `;
 
 /** Finds the programs of PostgreSQL on a host. Throws `postgres-not-found`, which names where it looked and how to install them. */
 export async function findPrograms(host: Host, wanted: Wanted = {}): Promise<FoundPrograms> {
   const { binDir, wantMajor = null } = wanted;
-  const exit = await host.run({ argv: ['sh', '-c', SCRIPT, 'sh', binDir ?? ''], effect: 'reads' });
+  const exit = await host.run({ argv: ['sh', '-c', SCRIPT, 'sh', binDir ?? '', wantMajor === null ? '' : String(wantMajor)], effect: 'reads' });
   const lines = exit.stdout.split('\n').map((line) => line.split('\t'));
   const locale = lines.some(([word]) => word === 'locale') ? 'C.UTF-8' : 'C';
   const found = lines.filter(([word]) => word === 'found').map(([, place = '', dir = '', lib = '-', version = '']) => ({

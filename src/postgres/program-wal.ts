@@ -34,13 +34,12 @@ function soundControlData(text: string): ControlData | null {
   }
 }
 
-const WALDUMP_SCRIPT = '"$1" -p "$2" -t "$3" -s "$4" | tail -n 3';
+const NOT_INSTALLED = 3;
+// The exit code of pg_waldump says nothing: it ends with an error wherever the log ends.
+const WALDUMP_SCRIPT = `[ -x "$1" ] || exit ${NOT_INSTALLED}; "$1" -p "$2" -t "$3" -s "$4" | tail -n 3`;
 
 /** Reads the log of a stopped server from `from` on, to its last whole record. Throws `wal-unreadable`. */
-export async function findEndOfWal(host: Host, binDir: string, env: Env, directory: string, timeline: number, from: Lsn): Promise<EndOfWal> {
-  const control = await readControlData(host, binDir, env, directory);
-  if (control === null) throw unreadable(directory, ['there is no readable pg_control']);
-  const { walSegmentBytes } = control;
+export async function findEndOfWal(host: Host, binDir: string, env: Env, directory: string, { timeline, walSegmentBytes }: Pick<ControlData, 'timeline' | 'walSegmentBytes'>, from: Lsn): Promise<EndOfWal> {
   const exit = await host.run({
     argv: ['sh', '-c', WALDUMP_SCRIPT, 'sh', `${binDir}/pg_waldump`, `${directory}/pg_wal`, String(timeline), renderLsn(from)],
     env,
@@ -48,6 +47,7 @@ export async function findEndOfWal(host: Host, binDir: string, env: Env, directo
     // A busy server may have many gigabytes after its last checkpoint.
     deadlineMs: 600_000,
   });
+  if (exit.code === NOT_INSTALLED) throw unreadable(directory, [`${binDir}/pg_waldump is not there`]);
   const last = exit.stdout
     .split('\n')
     .map((line) => parseWaldumpLine(line))

@@ -110,7 +110,7 @@ export function openPrograms(host: Host, found: FoundPrograms): Programs {
       const exit = await host.run({ argv: [`${binDir}/postgres`, '-C', name, '-D', '/', '-c', 'config_file=/dev/null', '-c', 'log_line_prefix=', '-c', `${name}=${value}`], env, effect: 'reads' });
       return exit.code === 0 ? null : lastLines(exit.stderr).map((line) => line.replace(/^(?:FATAL|ERROR|HINT|DETAIL|LOG): +/, '')).join('; ') || `postgres ${howItEnded(exit)}`;
     },
-    endOfWal: async (directory, timeline, from) => await findEndOfWal(host, binDir, env, directory, timeline, from),
+    endOfWal: async (directory, control, from) => await findEndOfWal(host, binDir, env, directory, control, from),
     markStoppedPrimary: async (directory, replayed) => await markStopped(host, binDir, env, directory, replayed),
   };
 }

@@ -86,8 +86,11 @@ export interface Programs {
   settingValue(directory: string, configFile: string | null, name: string): Promise<string | null>;
   /** What the installed server says against this value (its own words), or `null` when it takes it. Needs no data directory, and looks at none. */
   settingComplaint(name: string, value: string): Promise<string | null>;
-  /** Finds the last valid record in the WAL of a stopped server, reading from `from` on `timeline`. Throws `wal-unreadable`. */
-  endOfWal(directory: string, timeline: number, from: Lsn): Promise<EndOfWal>;
+  /**
+   * Finds the last valid record in the WAL of a stopped server with this control data, reading its timeline from `from` on, where a record
+   * begins or would begin. Throws `wal-unreadable`.
+   */
+  endOfWal(directory: string, control: Pick<ControlData, 'timeline' | 'walSegmentBytes'>, from: Lsn): Promise<EndOfWal>;
   /**
    * The two acts between shutdown and promote of a switchover, in one round trip: reads pg_control of the stopped server and, when it is
    * shut down with its last checkpoint before `replayed`, makes standby.signal and syncs it and its directory.

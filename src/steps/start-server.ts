@@ -70,7 +70,8 @@ export async function startAs(step: Omit<StartServer, 'kind'>, world: World): Pr
   if (signal !== (step.as === 'standby')) {
     throw new PgreplError('unfinished', signal ? 'signal-present' : 'signal-missing', `${step.directory} has ${signal ? 'a' : 'no'} standby.signal and is not started as a ${step.as}`, { node: step.node });
   }
-  await node.host.makeDirectory(`${step.directory}/log`, 0o700);
+  // Nearly always it is there, and making it again is a program more in the time without this server.
+  if ((await node.host.stat(`${step.directory}/log`)) === null) await node.host.makeDirectory(`${step.directory}/log`, 0o700);
   await programs.start({
     directory: step.directory,
     configFile: step.configFile,

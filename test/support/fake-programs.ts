@@ -188,7 +188,7 @@ export class FakePrograms implements Programs {
     });
   }
 
-  async endOfWal(directory: string, timeline: number, from: Lsn): Promise<EndOfWal> {
+  async endOfWal(directory: string, { timeline }: Pick<ControlData, 'timeline' | 'walSegmentBytes'>, from: Lsn): Promise<EndOfWal> {
     return await this.#read(() => {
       const data = this.#data(directory);
       if (!data.has('pg_wal/records')) throw new PgreplError('unfinished', 'wal-unreadable', `the WAL in ${directory} cannot be read`);

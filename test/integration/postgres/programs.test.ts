@@ -133,11 +133,11 @@ eachMajor(({ binDir }) => {
     const control = await tools.controlData(directory);
     expect(control?.state).toBe('in production');
     if (control === null) throw new Error('no control data');
-    const end = await tools.endOfWal(directory, 1, control.redoLsn);
+    const end = await tools.endOfWal(directory, control, control.redoLsn);
     expect(end.endLsn).toBeGreaterThanOrEqual(written);
     // From its end on there is nothing more.
-    expect(await tools.endOfWal(directory, 1, end.endLsn)).toEqual({ lastRecordLsn: null, endLsn: end.endLsn });
-    expect(await failure(tools.endOfWal(directory, 1, addBytes(end.endLsn, 2n ** 40n + 8n)))).toMatchObject({ code: 'wal-unreadable' });
+    expect(await tools.endOfWal(directory, control, end.endLsn)).toEqual({ lastRecordLsn: null, endLsn: end.endLsn });
+    expect(await failure(tools.endOfWal(directory, control, addBytes(end.endLsn, 2n ** 40n + 8n)))).toMatchObject({ code: 'wal-unreadable' });
     await it.start('node1');
     // Crash recovery writes its checkpoint as the very next record (or an end-of-recovery record, before that checkpoint).
     const after = await it.world.waitFor('the checkpoint after recovery', async () => {

@@ -55,7 +55,16 @@ test('one that is held gives none, and names node and holder', async () => {
     message: 'held by ann@ops: pgrepl promote',
   });
   expect([...machines.held.keys()]).toEqual(['/srv/node2']);
-  expect(machines.log).not.toContain('take /srv/node3');
+  await first.release();
+});
+
+test('of two runs that want the same nodes, the one that comes second stops at the first of them', async () => {
+  const machines = new Machines();
+  const nodes = ['node2', 'node1', 'node3'];
+  const first = await lockAll(nodes.map((node) => machines.target(node)), holder);
+  machines.log.length = 0;
+  await expect(lockAll(nodes.map((node) => machines.target(node)), { ...holder, pid: 8 })).rejects.toMatchObject({ kind: 'locked', node: 'node1' });
+  expect(machines.log).toEqual(['take /srv/node1']);
   await first.release();
 });
 
