@@ -26,7 +26,8 @@ import { withWholeLines } from './whole-lines.ts';
 
 /**
  * Carries a change out, or shows what it would do: look, show, ask, lock, look again, run, save the cluster file, report. With --yes:
- * lock, look, show, run. The only caller of the engine. Throws what happened before anything began; what happened later is reported, and its exit code returned.
+ * lock, look, show, run. The only caller of the engine. Throws what happened before anything began; what happened later is reported, and its
+ * exit code returned.
  */
 export async function carryOut<W>(shape: ChangeShape<W>, context: Context): Promise<number> {
   const parsed = await shape.parse(context);
@@ -36,13 +37,15 @@ export async function carryOut<W>(shape: ChangeShape<W>, context: Context): Prom
   const reporter = await reporterFor(context);
   const passwords = passwordsFor(context, parsed);
   const world = openWorld(context, { nodes: parsed.nodes, passwords, places, run, reporter });
-  let locks: HeldLocks | null = null;
+  const early: { locks: HeldLocks | null } = { locks: null };
   try {
-    // Nobody is asked anything between a look and the locks with --yes: then the one look is taken under them.
-    if (context.globals.yes && !context.globals.dryRun) locks = await locksBeforehand(world, placesToLock(places, parsed), parsed.again, run);
     // Looks through the sessions that the run goes on with, and cannot change anything.
     const looking = world.readOnly();
-    const shown = await passwords.askWhenMissing(async () => await decide(looking, parsed.topology, parsed.want));
+    const shown = await passwords.askWhenMissing(async () => {
+      // With --yes nobody reads the plan before it runs: then the one look is taken under the locks.
+      if (context.globals.yes && !context.globals.dryRun) early.locks ??= await locksBeforehand(world, placesToLock(places, parsed), parsed.again, run);
+      return await decide(looking, parsed.topology, parsed.want);
+    });
     if (context.globals.dryRun) return printDryRun(await fullPage(shown, looking), context, reporter);
     const full = context.globals.verbose && !context.globals.json;
     reporter.plan(full ? await fullPage(shown, looking) : outline(shown), { full });
@@ -52,9 +55,9 @@ export async function carryOut<W>(shape: ChangeShape<W>, context: Context): Prom
       await saveTopology(parsed.topology, shown.edits);
       return reporter.result({ run: null, result: { outcome: 'unchanged', error: null, failedAt: null }, title: shown.plan.title, done: shown.done, next: shown.next });
     }
-    return await underLocks({ context, parsed, decide, shown, locks, world, places, run, reporter });
+    return await underLocks({ context, parsed, decide, shown, locks: early.locks, world, places, run, reporter });
   } finally {
-    await locks?.release();
+    await early.locks?.release();
     await world.close().catch(() => undefined);
   }
 }
