@@ -6,6 +6,7 @@ import { oldest, programEnv, type Installation } from './at-hand.ts';
 import { locksHeldBy, processesUnder, stagingUnder } from './leftovers.ts';
 import { askOracle, postmasterOf } from './oracle.ts';
 import { takePort } from './ports.ts';
+import { road } from './road.ts';
 import { startPgrepl, type Ran, type RunningPgrepl, type RunOptions } from './run-pgrepl.ts';
 import { asServer, serverAccount } from './server-account.ts';
 import { startWriter, type Writer, type WriterOptions } from './writer.ts';
@@ -90,7 +91,8 @@ async function openMachine({ installation = oldest(), defaults = [] }: MachineOp
   await mkdir(join(root, 'pass'), { mode: 0o700 });
   await chown(join(root, 'pass'), account.uid, account.gid);
   const clusterFile = join(root, 'pgrepl.yaml');
-  const said = [`passfile: ${join(root, 'pass', 'main.pass')}`, `bin-dir: ${installation.binDir}`, ...(account.drop ? [`os-user: ${account.name}`] : []), ...defaults];
+  const way = road();
+  const said = [`passfile: ${join(root, 'pass', 'main.pass')}`, `bin-dir: ${installation.binDir}`, ...(account.drop ? [`os-user: ${account.name}`] : []), ...(way === null ? [] : [`via: ${way.via}`, 'host: 127.0.0.1']), ...defaults];
   await writeFile(clusterFile, `# made by a test\ndefaults:\n${said.map((line) => `  ${line}\n`).join('')}`);
   const env: Readonly<Record<string, string>> = {
     PATH: process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin',
@@ -100,6 +102,7 @@ async function openMachine({ installation = oldest(), defaults = [] }: MachineOp
     PGREPL_FILE: clusterFile,
     NO_COLOR: '1',
     LC_ALL: 'C.UTF-8',
+    ...(way === null ? {} : { PGREPL_SSH: way.ssh }),
   };
   const places = new Map<string, Promise<Place>>();
   const releases: (() => void)[] = [];
