@@ -127,7 +127,7 @@ class SshMachine {
 
   async run(command: TransportCommand, account: Account): Promise<Exit> {
     for (;;) {
-      const slot = await this.#sessions.take(command.deadlineMs === Infinity ? 'long' : 'short');
+      const slot = await this.#sessions.take(command.long === true || command.deadlineMs === Infinity ? 'long' : 'short');
       try {
         const exit = await this.#runIn(slot, command, account);
         if (exit !== null) return exit;

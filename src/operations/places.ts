@@ -59,15 +59,30 @@ async function ownerAndPassfile(topology: Topology, node: NodeSpec, machines: Ma
   const said = node.passfile?.startsWith('/') === true ? node.passfile : null;
   if (node.osUser !== undefined && said !== null) return { osUser: node.osUser, passfile: said };
   const host = await machines.open(node.via);
-  const usual = usualOwner(host);
-  const osUser = node.osUser ?? (await orAfter(askMs, usual, async () => (await ownerOf(host, node.pgdata)) ?? usual));
+  const osUser = node.osUser ?? (await orAfter(askMs, callerOrPostgres(host), async () => (await ownerOf(host, node.pgdata)) ?? (await usualOwner(host))));
   const relative = node.passfile?.startsWith('~/') === true ? node.passfile.slice(2) : `.pgrepl/${topology.cluster}.pass`;
   const passfile = said ?? (await orAfter(askMs, `~${osUser}/${relative}`, async () => `${await host.as(osUser).home()}/${relative}`));
   return { osUser, passfile };
 }
 
-function usualOwner(host: Host): string {
+function callerOrPostgres(host: Host): string {
   return host.user === 'root' ? 'postgres' : host.user;
+}
+
+/** On another machine whoever logs in is seldom meant: an administrator is there to act as `postgres`, where he may. */
+async function usualOwner(host: Host): Promise<string> {
+  if (host.label === 'local' || host.user === 'root') return callerOrPostgres(host);
+  return (await mayActAs(host, 'postgres')) ? 'postgres' : host.user;
+}
+
+async function mayActAs(host: Host, user: string): Promise<boolean> {
+  if (!(await host.userExists(user))) return false;
+  try {
+    return (await host.as(user).run({ argv: ['true'], effect: 'reads' })).code === 0;
+  } catch (thrown) {
+    if (asPgreplError(thrown).kind === 'refused') return false;
+    throw thrown;
+  }
 }
 
 async function ownerOf(host: Host, pgdata: string): Promise<string | null> {
