@@ -24,6 +24,7 @@ export const DEFINITIONS: readonly Definition[] = [
   { name: 'promote', usage: '[NAME]', heading: ROLES, kind: 'change', summary: 'make a standby the primary: a switchover or a failover, whichever is proved right', load: async () => (await import('./commands/all.ts')).promote },
   { name: 'switchover', usage: '[NAME]', heading: ROLES, kind: 'change', summary: 'promote that is only ever planned', load: async () => (await import('./commands/all.ts')).switchover },
   { name: 'status', usage: '[CONNINFO]', heading: LOOK, kind: 'query', summary: 'who streams from whom, how far behind, and what is wrong', load: async () => (await import('./commands/status.ts')).status },
+  { name: 'doctor', usage: '[NAME]', heading: LOOK, kind: 'query', summary: 'whether every node could take every role: logins in both directions, machines, settings', load: async () => (await import('./commands/all.ts')).doctor },
   { name: 'demo', usage: '', heading: LOOK, kind: 'query', summary: 'a throw-away primary and two standbys on this machine, under load', load: async () => (await import('./commands/all.ts')).demo },
   { name: 'runs', usage: '', heading: RUNS, kind: 'query', summary: 'the journal of past runs', load: async () => (await import('./commands/all.ts')).runs },
   { name: 'resume', usage: '[RUN]', heading: RUNS, kind: 'change', summary: 'go on with an unfinished run', load: async () => (await import('./commands/all.ts')).resume },

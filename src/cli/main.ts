@@ -1,7 +1,10 @@
+import { setMaxListeners } from 'node:events';
 import type { Io } from './io.ts';
 import { runCli } from './router.ts';
 
 const interruption = new AbortController();
+// Everything that waits listens to it, of every node: Node warns from the eleventh on.
+setMaxListeners(0, interruption.signal);
 let hardStop: (() => string) | null = null;
 
 const stop = (signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'): void => {

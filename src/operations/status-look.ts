@@ -3,32 +3,35 @@ import { parseHistory, type HistoryEntry } from '../postgres/timeline.ts';
 import type { World } from '../steps/world.ts';
 import type { Topology } from '../topology/topology.ts';
 import type { NodeFacts } from './facts.ts';
-import { observeNodes } from './observe.ts';
+import { observeNodes, type ObserveOptions } from './observe.ts';
 import { judgeStatus, type StatusDocument, type StatusExtras } from './status.ts';
+import { within, type Limits } from './within.ts';
 
-export interface LookOptions {
-  /** For each node. */
-  readonly timeoutMs: number;
-  readonly signal: AbortSignal;
-}
+/** `timeoutMs` is for each node. */
+export type LookOptions = Limits;
 
 /** How long the primary's log is watched for its speed, where a slot is in danger. */
 const RATE_WINDOW_MS = 400;
 
 /** Looks at every node of the file and judges. Asks a second question only where the first answers raise one. Changes nothing. */
 export async function lookAtStatus(world: World, topology: Topology, options: LookOptions): Promise<StatusDocument> {
-  const first = await observeNodes(world, topology.nodes.map(({ name }) => name), { ...options, depth: 'status' });
+  return (await seeStatus(world, topology, 'status', options)).document;
+}
+
+/** The same with the facts that it was judged from. With depth `change` the files and processes of every node are looked at. */
+export async function seeStatus(world: World, topology: Topology, depth: ObserveOptions['depth'], options: LookOptions): Promise<{ readonly facts: readonly NodeFacts[]; readonly document: StatusDocument }> {
+  const first = await observeNodes(world, topology.nodes.map(({ name }) => name), { ...options, depth });
   const before = judgeStatus(topology, first);
   const facts = before.primary === null ? await Promise.all(first.map(async (seen) => await withControl(world, seen, options))) : first;
   const document = facts === first ? before : judgeStatus(topology, facts);
   const primary = facts.find(({ place }) => place.name === document.primary);
-  if (primary?.server == null) return document;
+  if (primary?.server == null) return { facts, document };
   const [history, walBytesPerSecond] = await Promise.all([
     facts.some((seen) => hasFallenOut(seen, primary)) ? within(options, historyOf(world, primary)) : undefined,
     document.findings.some(({ id }) => id === 'slot-retention') ? within(options, walRate(world, primary)) : undefined,
   ]);
   const extras: StatusExtras = { history, walBytesPerSecond };
-  return history === undefined && walBytesPerSecond === undefined ? document : judgeStatus(topology, facts, extras);
+  return { facts, document: history === undefined && walBytesPerSecond === undefined ? document : judgeStatus(topology, facts, extras) };
 }
 
 /**
@@ -60,25 +63,4 @@ async function walRate(world: World, primary: NodeFacts): Promise<number | undef
   const after = await server.positions();
   if (before.currentLsn === null || after.currentLsn === null) return undefined;
   return bytesBetween(before.currentLsn, after.currentLsn) / ((performance.now() - start) / 1_000);
-}
-
-/** What could not be learned in time is left out: it is a refinement, and the answer to the first question stands. */
-async function within<T>({ timeoutMs, signal }: LookOptions, work: Promise<T>): Promise<T | undefined> {
-  let stop: () => void = () => undefined;
-  const over = new Promise<undefined>((resolve) => {
-    const end = (): void => {
-      resolve(undefined);
-    };
-    const timer = setTimeout(end, timeoutMs);
-    signal.addEventListener('abort', end, { once: true });
-    stop = () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-    };
-  });
-  try {
-    return await Promise.race([work.catch(() => undefined), over]);
-  } finally {
-    stop();
-  }
 }

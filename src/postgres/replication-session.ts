@@ -12,10 +12,15 @@ const DEADLINE_MS = 10_000;
 export async function replicationIdentify(stream: Duplex, user: string, password: Secret, node?: string): Promise<string> {
   const session = await openReplicationSession(stream, { user, password, deadlineMs: DEADLINE_MS, node });
   try {
-    return await first(session, 'IDENTIFY_SYSTEM', 'systemid', node);
+    return await identifySystem(session, node);
   } finally {
     await session.close();
   }
+}
+
+/** The system identifier of the server behind a session of `openReplicationSession`. */
+export async function identifySystem(session: Session, node?: string): Promise<string> {
+  return await first(session, 'IDENTIFY_SYSTEM', 'systemid', node);
 }
 
 /**

@@ -175,6 +175,10 @@ export interface Positions {
 export interface Server {
   facts(): Promise<ServerFacts>;
   inventory(): Promise<Inventory>;
+  /** Other replication managers that have left their marks here: `repmgr`, `pg_auto_failover`, `Patroni`, … The light part of the inventory. */
+  otherManagers(): Promise<readonly string[]>;
+  /** True while a connection with this application name is open on this server. */
+  hasClient(applicationName: string): Promise<boolean>;
   positions(): Promise<Positions>;
   role(name: string): Promise<RoleFacts | null>;
   /** LOGIN REPLICATION and nothing more; the verifier is sent, never the password. Idempotent: an existing role gets these. */

@@ -37,6 +37,8 @@ export interface Login {
   readonly signal?: AbortSignal | undefined;
   /** For error messages. */
   readonly node?: string | undefined;
+  /** As the server lists it; default `pgrepl`. */
+  readonly applicationName?: string | undefined;
   /** Line 8 of postmaster.pid as read just before: the only thing that tells the reasons of 57P03 apart. */
   readonly status?: PostmasterStatus | null | undefined;
 }
@@ -98,7 +100,7 @@ async function connect(stream: Duplex, login: Login, more: ClientConfig & { read
     ssl: false,
     sslnegotiation: 'postgres',
     options: GROUND,
-    application_name: 'pgrepl',
+    application_name: login.applicationName ?? 'pgrepl',
     stream: () => connected(stream),
     types: { getTypeParser: () => asText },
     ...more,

@@ -1,6 +1,13 @@
 import type { Inventory, Tablespace } from './server.ts';
 import type { Session } from './session.ts';
 
+/** Where other managers leave their marks. */
+const MARKS = `
+  'preload', current_setting('shared_preload_libraries'),
+  'applications', (SELECT coalesce(json_agg(DISTINCT application_name), '[]'::json) FROM pg_catalog.pg_stat_activity WHERE application_name <> ''),
+  'roles', (SELECT coalesce(json_agg(rolname), '[]'::json) FROM pg_catalog.pg_roles WHERE rolname !~ '^pg_'),
+  'slots', (SELECT coalesce(json_agg(slot_name), '[]'::json) FROM pg_catalog.pg_replication_slots)`;
+
 /** What a change needs on top of the facts; one statement in the session's own database. */
 const INVENTORY_QUERY = `
 SELECT json_build_object(
@@ -20,11 +27,10 @@ SELECT json_build_object(
   -- A standby shows the same tables as its primary, and is not asked about them.
   'databases', CASE WHEN pg_is_in_recovery() THEN '[]'::json ELSE (SELECT coalesce(json_agg(datname ORDER BY datname), '[]'::json) FROM pg_catalog.pg_database
       WHERE datallowconn AND NOT datistemplate) END,
-  'preload', current_setting('shared_preload_libraries'),
-  'applications', (SELECT coalesce(json_agg(DISTINCT application_name), '[]'::json) FROM pg_catalog.pg_stat_activity WHERE application_name <> ''),
-  'roles', (SELECT coalesce(json_agg(rolname), '[]'::json) FROM pg_catalog.pg_roles WHERE rolname !~ '^pg_'),
-  'slots', (SELECT coalesce(json_agg(slot_name), '[]'::json) FROM pg_catalog.pg_replication_slots)
+  ${MARKS}
 )::text AS inventory`;
+
+const MANAGERS_QUERY = `SELECT json_build_object(${MARKS})::text AS marks`;
 
 const UNLOGGED_QUERY = `
 SELECT n.nspname || '.' || c.relname AS name FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
@@ -32,7 +38,14 @@ WHERE c.relpersistence = 'u' AND c.relkind IN ('r', 'm') ORDER BY 1 LIMIT 20`;
 
 const AT_MOST_TABLES = 20;
 
-interface RawInventory {
+interface RawMarks {
+  readonly preload: string;
+  readonly applications: readonly string[];
+  readonly roles: readonly string[];
+  readonly slots: readonly string[];
+}
+
+interface RawInventory extends RawMarks {
   readonly bytes: number;
   readonly tablespaces: readonly Tablespace[];
   readonly archiveReady: number;
@@ -42,10 +55,6 @@ interface RawInventory {
   readonly long: number;
   readonly waiting: number;
   readonly databases: readonly string[];
-  readonly preload: string;
-  readonly applications: readonly string[];
-  readonly roles: readonly string[];
-  readonly slots: readonly string[];
 }
 
 /** Opens a session in another database of the same server. */
@@ -69,6 +78,12 @@ export async function askInventory(session: Session, openDatabase: OpenDatabase,
   };
 }
 
+/** Asks for the marks of other managers alone: no file is measured and no other database opened. */
+export async function askManagers(session: Session, signal: AbortSignal | undefined): Promise<readonly string[]> {
+  const rows = await session.query(MANAGERS_QUERY, { deadlineMs: 30_000, signal });
+  return otherManagers(JSON.parse(rows[0]?.['marks'] ?? '{}') as RawMarks);
+}
+
 async function unloggedTables(databases: readonly string[], openDatabase: OpenDatabase, signal: AbortSignal | undefined): Promise<readonly string[]> {
   const found: string[] = [];
   for (const database of databases) {
@@ -88,7 +103,7 @@ async function unloggedTables(databases: readonly string[], openDatabase: OpenDa
 }
 
 /** Who else may be steering this server, by the marks that each of them leaves. */
-function otherManagers(raw: RawInventory): readonly string[] {
+function otherManagers(raw: RawMarks): readonly string[] {
   const runs = (word: string): boolean => raw.applications.some((name) => name.toLowerCase().startsWith(word));
   const preloads = (library: string): boolean => raw.preload.split(',').some((name) => name.trim() === library);
   const marks: readonly (readonly [string, boolean])[] = [

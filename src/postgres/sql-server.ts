@@ -5,7 +5,7 @@ import { parseLsn, type Lsn } from './lsn.ts';
 import type { FileError, HbaRuleRow, RoleFacts, Server } from './server.ts';
 import type { QueryOptions, Row, Session } from './session.ts';
 import { factsQuery, parseFacts, parsePositions, POSITIONS_QUERY } from './sql-facts.ts';
-import { askInventory, type OpenDatabase } from './sql-inventory.ts';
+import { askInventory, askManagers, type OpenDatabase } from './sql-inventory.ts';
 import { quoteIdentifier, quoteLiteral, quoteSettingName } from './sql-text.ts';
 
 export interface OpenServerOptions {
@@ -56,6 +56,8 @@ export function openServer(session: Session, { signal, openDatabase, guard, modi
       return parseFacts((rows ?? (await ask(factsQuery(can, 'few'))))[0]?.['facts']);
     },
     inventory: async () => await askInventory(session, openDatabase, signal),
+    otherManagers: async () => await askManagers(session, signal),
+    hasClient: async (applicationName) => (await one(CLIENT_QUERY, [applicationName]))?.['there'] === 'true',
     positions: async () => parsePositions((await ask(POSITIONS_QUERY, { name: 'positions', deadlineMs: 10_000 }))[0]),
     role,
 
@@ -150,6 +152,8 @@ export function versionNumberOf(serverVersion: string): number {
   const [, major = '0', minor = '0'] = /^(\d+)(?:\.(\d+))?/.exec(serverVersion) ?? [];
   return Number(major) * 10_000 + Number(minor);
 }
+
+const CLIENT_QUERY = 'SELECT EXISTS (SELECT FROM pg_catalog.pg_stat_activity WHERE application_name = $1)::text AS there';
 
 const ROLE_QUERY = `
 SELECT rolcanlogin::text AS login, rolreplication::text AS replication, rolsuper::text AS superuser, rolconnlimit::text AS "limit",

@@ -15,19 +15,30 @@ export interface Tls {
   readonly deadlineMs: number;
 }
 
+class Failed extends Error {
+  readonly state: string;
+
+  constructor(state: string, message: string) {
+    super(message);
+    this.state = state;
+  }
+}
+
 /**
  * Asks the server for TLS on an open stream, and returns the encrypted one; `null`: it offers none, and the stream can be used as it is.
- * Throws `tls-failed` with the reason, for example a certificate that is not for this host.
+ * Throws `tls-failed` with the reason, for example a certificate that is not for this host; `details[0]` is 08P01 for an answer that is none
+ * of PostgreSQL, 08001 for none in time, else 08006.
  */
 export async function startTls(stream: Duplex, tls: Tls): Promise<Duplex | null> {
-  const timer = setTimeout(() => stream.destroy(new Error(`no answer within ${tls.deadlineMs / 1000} s`)), tls.deadlineMs);
+  const timer = setTimeout(() => stream.destroy(new Failed('08001', `no answer within ${tls.deadlineMs / 1000} s`)), tls.deadlineMs);
   try {
     stream.write(SSL_REQUEST);
     return (await answer(stream)) === 'N' ? null : await encrypted(stream, tls);
   } catch (thrown) {
     stream.destroy();
     const message = thrown instanceof Error ? thrown.message : String(thrown);
-    throw new PgreplError('unreachable', 'tls-failed', `no encrypted connection to ${tls.host}: ${message}`, { cause: thrown });
+    const state = thrown instanceof Failed ? thrown.state : '08006';
+    throw new PgreplError('unreachable', 'tls-failed', `no encrypted connection to ${tls.host}: ${message}`, { details: [state], cause: thrown });
   } finally {
     clearTimeout(timer);
   }
@@ -36,13 +47,15 @@ export async function startTls(stream: Duplex, tls: Tls): Promise<Duplex | null>
 async function answer(stream: Duplex): Promise<'S' | 'N'> {
   const chunk = await new Promise<Buffer>((resolve, reject) => {
     stream.once('error', reject);
-    stream.once('close', () => { reject(new Error('the connection was closed')); });
+    // The half that the server closes is all that it will say.
+    stream.once('end', () => { reject(new Failed('08006', 'the connection was closed')); });
+    stream.once('close', () => { reject(new Failed('08006', 'the connection was closed')); });
     // Nothing more comes before we have spoken again, and so nothing is lost without a listener.
     stream.once('data', resolve);
   });
   const word = chunk.toString('latin1');
   // More than this one byte before the handshake would be taken for encrypted data (CVE-2021-23222).
-  if (word !== 'S' && word !== 'N') throw new Error('the server did not answer the request for TLS as PostgreSQL does');
+  if (word !== 'S' && word !== 'N') throw new Failed('08P01', 'the server did not answer the request for TLS as PostgreSQL does');
   return word;
 }
 

@@ -106,6 +106,14 @@ export class FakeServer implements Server {
     }));
   }
 
+  async otherManagers(): Promise<readonly string[]> {
+    return await this.#ask(() => []);
+  }
+
+  async hasClient(): Promise<boolean> {
+    return await this.#ask(() => false);
+  }
+
   async role(name: string): Promise<RoleFacts | null> {
     return await this.#ask((_server, data) => {
       const role = data.catalog().roles[name];

@@ -8,6 +8,7 @@ export { removeStandby } from './remove-standby.ts';
 export { follow } from './follow.ts';
 export { promote } from './promote.ts';
 export { switchover } from './switchover.ts';
+export { doctor } from './doctor.ts';
 export { demo } from './demo.ts';
 export { runs } from './runs.ts';
 export { resume } from './resume.ts';

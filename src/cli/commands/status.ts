@@ -1,19 +1,12 @@
 import { asPgreplError, usageError } from '../../errors.ts';
-import { placesOf } from '../../operations/places.ts';
 import { lookAtStatus } from '../../operations/status-look.ts';
 import { exitOfStatus, type StatusDocument } from '../../operations/status.ts';
-import { parseRoleName, printable } from '../../postgres/names.ts';
+import { parseRoleName } from '../../postgres/names.ts';
 import type { Target } from '../../postgres/target.ts';
-import { parseSeconds } from '../../postgres/units.ts';
-import { createWorld } from '../../steps/live-world.ts';
-import type { World } from '../../steps/world.ts';
 import { loadTopology } from '../../topology/load.ts';
 import type { Topology } from '../../topology/topology.ts';
 import { query, type Command, type Context } from '../command.ts';
-import { DEFINITIONS } from '../definitions.ts';
-import { quoteWords } from '../io.ts';
 import { ADMIN_OPTIONS } from '../known-node.ts';
-import { withMachines } from '../machines.ts';
 import { needsNodes } from '../node-words.ts';
 import { ONE_SERVER_OPTIONS, targetFrom } from '../one-server-words.ts';
 import { jsonLine } from '../output/json.ts';
@@ -21,12 +14,12 @@ import { parseThreshold, renderCheck, renderCheckFailure } from '../output/statu
 import { renderStatus } from '../output/status-tree.ts';
 import { terminalFor } from '../output/terminal.ts';
 import { passwordsFrom } from '../passwords.ts';
+import { FAREWELL_MS, pause, withQueryWorld } from '../query-world.ts';
+import { secondsOf } from '../seconds.ts';
+import { typedNext } from '../typed-next.ts';
 
 const DEFAULT_TIMEOUT = '3';
 const DEFAULT_PERIOD = '2';
-
-/** Part of the deadline that may go into the question who owns a data directory, before its server is asked. */
-const OWNER_SHARE = 1 / 3;
 
 /** `pgrepl status` */
 export const status: Command = query({
@@ -56,14 +49,14 @@ async function show(context: Context): Promise<number> {
   return await withStatus(context, async (look, topology) => {
     const present = globals.json ? asJson(context) : asTree(context, period !== null);
     let document = await look();
-    present(asTyped(document, context, topology));
+    present({ ...document, findings: typedNext(document.findings, globals, topology) });
     while (period !== null) {
-      await sleep(period * 1_000, io.signal);
+      await pause(period * 1_000, io.signal);
       const next: StatusDocument | null = io.signal.aborted ? null : await look().catch(orNothing(io.signal));
       // Leaving a watch is no failure: what was seen last is the answer.
       if (next === null) break;
       document = next;
-      present(asTyped(document, context, topology));
+      present({ ...document, findings: typedNext(document.findings, globals, topology) });
     }
     return exitOfStatus(document);
   });
@@ -117,30 +110,15 @@ async function withStatus(context: Context, use: (look: Look, topology: Topology
   if (target !== null) return await withOneServer(context, target, timeoutMs, use);
   const topology = await loadTopology(globals.file, {}, io.env);
   needsNodes(topology);
-  const { adminPassword } = await passwordsFrom(context);
-  const start = performance.now();
-  const places = await withMachines(async (machines) => await placesOf(topology, topology.nodes, machines, timeoutMs * OWNER_SHARE));
-  const world: World & { close(): Promise<void> } = createWorld({
-    places,
-    binDirs: Object.fromEntries(topology.nodes.map(({ name, binDir }) => [name, binDir])),
-    run: 'status',
-    signal: io.signal,
-    givenPassword: null,
-    readOnly: true,
-    adminPassword: async () => await Promise.resolve(adminPassword),
-  });
-  let spentMs = performance.now() - start;
-  const look: Look = async () => {
-    const document = await lookAtStatus(world, topology, { timeoutMs: timeoutMs - spentMs, signal: io.signal });
-    spentMs = 0;
-    return document;
-  };
-  try {
+  return await withQueryWorld(context, topology, timeoutMs, async (world, leftMs) => {
+    let patienceMs = leftMs;
+    const look: Look = async () => {
+      const document = await lookAtStatus(world, topology, { timeoutMs: patienceMs, signal: io.signal });
+      patienceMs = timeoutMs;
+      return document;
+    };
     return await use(look, topology);
-  } finally {
-    // A node that hangs must not hold the end of a query either.
-    await Promise.race([world.close().catch(() => undefined), sleep(200, io.signal)]);
-  }
+  });
 }
 
 /** One server by itself: by what it tells over SQL. */
@@ -153,24 +131,8 @@ async function withOneServer(context: Context, target: Target, timeoutMs: number
   try {
     return await use(look, { file: globals.file, exists: false, cluster: '', replicationUser: parseRoleName('replicator'), sync: 'off', nodes: [] });
   } finally {
-    await Promise.race([one.close().catch(() => undefined), sleep(200, io.signal)]);
+    await Promise.race([one.close().catch(() => undefined), pause(FAREWELL_MS, io.signal)]);
   }
-}
-
-/** The commands to type: only those that there are, and with the cluster file that this one was given. */
-function asTyped(document: StatusDocument, { globals }: Context, topology: Topology): StatusDocument {
-  const program = globals.fileNamed ? `pgrepl ${quoteWords(['-f', topology.file])}` : 'pgrepl';
-  const typed = (command: string): readonly string[] => {
-    const [, name = '', rest = ''] = /^pgrepl ([a-z-]+)(.*)$/.exec(command) ?? [];
-    return DEFINITIONS.some((definition) => definition.name === name) ? [`${program} ${name}${rest}`] : [];
-  };
-  return { ...document, findings: document.findings.map((finding) => ({ ...finding, next: finding.next.flatMap(typed) })) };
-}
-
-function secondsOf(option: string, text: string, least: number): number {
-  const seconds = parseSeconds(text);
-  if (seconds >= least && seconds <= 3_600) return seconds;
-  throw usageError('seconds-invalid', `"${printable(text)}" is not between ${least} s and one hour (${option})`);
 }
 
 /** `null` for a look that the end of the watch has cut short; every other failure stays one. */
@@ -179,17 +141,4 @@ function orNothing(signal: AbortSignal): (thrown: unknown) => null {
     if (signal.aborted) return null;
     throw thrown;
   };
-}
-
-async function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener('abort', end);
-  });
 }

@@ -33,6 +33,8 @@ const failure = object({ format, error });
 const slot = object({ name: text, active: flag, walStatus: maybeText, retainedBytes: { type: ['number', 'null'] }, safeBytes: { type: ['number', 'null'] } });
 const lag = object({ receivedBytes: { type: ['number', 'null'] }, replayedBytes: { type: ['number', 'null'] }, seconds: { type: ['number', 'null'] } });
 
+const finding = { id: text, level: { enum: ['info', 'warning', 'critical'] }, node: maybeText, says: text, hint: maybeText, next: texts };
+
 const status = object({
   format,
   cluster: maybeText,
@@ -55,7 +57,39 @@ const status = object({
       slot: orNull(slot),
     }),
   ),
-  findings: listOf(object({ id: text, level: { enum: ['info', 'warning', 'critical'] }, node: maybeText, says: text, hint: maybeText, next: texts })),
+  findings: listOf(object(finding)),
+});
+
+const space = object({ path: text, totalBytes: { type: 'number' }, freeBytes: { type: 'number' }, device: text });
+const doctor = object({
+  format,
+  cluster: text,
+  verdict: { enum: ['ok', 'warning', 'critical'] },
+  systemIdentifier: { type: ['string', 'null'], pattern: '^[0-9]+$' },
+  primary: maybeText,
+  rules: texts,
+  nodes: listOf(
+    object({
+      name: text,
+      role: { enum: ['primary', 'standby', 'unknown'] },
+      state: text,
+      host: text,
+      port: { type: 'integer' },
+      version: maybeText,
+      via: text,
+      machine: maybeText,
+      session: { enum: ['ok', 'down', 'starting', 'stopping', 'closed', 'silent', 'unknown'] },
+      hostname: maybeText,
+      clock: orNull(object({ skewSeconds: { type: 'number' }, uncertaintySeconds: { type: 'number' } })),
+      installedVersion: maybeText,
+      binDir: maybeText,
+      data: orNull(space),
+      wal: orNull(space),
+      passfile: orNull(object({ path: text, state: { enum: ['ok', 'missing', 'unreadable', 'too-open', 'not-a-file'] } })),
+    }),
+  ),
+  logins: listOf(object({ from: text, to: text, result: { enum: ['ok', 'failed', 'unknown'] }, reason: maybeText, says: maybeText, encrypted: { type: ['boolean', 'null'] }, seconds: { type: ['number', 'null'] } })),
+  findings: listOf(object({ ...finding, rule: text, hazard: maybeText, evidence: texts })),
 });
 
 const plannedStep = object({
@@ -119,6 +153,7 @@ export function allSchemas(): Readonly<Record<string, object>> {
   return {
     cluster: clusterJsonSchema(),
     status: named('pgrepl status --json', { anyOf: [status, failure] }),
+    doctor: named('pgrepl doctor --json', { anyOf: [doctor, failure] }),
     'dry-run': named('pgrepl CHANGE --dry-run --json', dryRun),
     'run-event': named('a line of pgrepl CHANGE --json', runEvent),
     runs: named('pgrepl runs --json', { anyOf: [runs, failure] }),

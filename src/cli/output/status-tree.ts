@@ -1,6 +1,7 @@
-import type { Finding, StatusDocument, StatusNode } from '../../operations/status.ts';
+import type { StatusDocument, StatusNode } from '../../operations/status.ts';
 import { renderBytes } from '../../postgres/units.ts';
 import { showSeconds } from './amounts.ts';
+import { findingLines } from './finding-lines.ts';
 import { cleanLine, type Terminal } from './terminal.ts';
 
 type Paint = (text: string) => string;
@@ -131,23 +132,4 @@ function stateColour(state: string, paint: Look['paint']): Paint {
     default:
       return paint.red;
   }
-}
-
-function findingLines({ level, says, hint, next }: Finding, { paint, columns }: Look): readonly string[] {
-  const sign = { info: paint.blue('·'), warning: paint.yellow('!'), critical: paint.red('✖') }[level];
-  const lines = wrap(cleanLine(says), columns - 2).map((line, index) => (index === 0 ? `${sign} ${line}` : `  ${line}`));
-  const hints = hint === null ? [] : wrap(cleanLine(hint), columns - 8).map((line, index) => (index === 0 ? `  ${paint.bold('hint')}  ${line}` : `        ${line}`));
-  // A command is not broken: it is there to be copied.
-  return [...lines, ...hints, ...next.map((command) => `  ${paint.bold('next')}  ${paint.cyan(cleanLine(command))}`)];
-}
-
-/** Lines of at most `width` characters, broken at blanks; a longer word stays whole. */
-function wrap(text: string, width: number): readonly string[] {
-  const lines: string[] = [];
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1);
-    if (last === undefined || last.length + 1 + word.length > width) lines.push(word);
-    else lines[lines.length - 1] = `${last} ${word}`;
-  }
-  return lines;
 }

@@ -1,0 +1,52 @@
+import { placesOf } from '../operations/places.ts';
+import { createWorld } from '../steps/live-world.ts';
+import type { World } from '../steps/world.ts';
+import type { Topology } from '../topology/topology.ts';
+import type { Context } from './command.ts';
+import { withMachines } from './machines.ts';
+import { passwordsFrom } from './passwords.ts';
+
+/** Part of the deadline that may go into the question who owns a data directory, before its server is asked. */
+const OWNER_SHARE = 1 / 3;
+
+/** How long the end of a query waits for the farewells of its sessions. */
+export const FAREWELL_MS = 200;
+
+/**
+ * The nodes of a cluster file for a command that only looks: on hosts that refuse every change. `use` gets what is left of the deadline
+ * after it was found out who owns each server. A node that hangs does not hold the end either.
+ */
+export async function withQueryWorld<T>(context: Context, topology: Topology, timeoutMs: number, use: (world: World, leftMs: number) => Promise<T>): Promise<T> {
+  const { io, name } = context;
+  const { adminPassword } = await passwordsFrom(context);
+  const start = performance.now();
+  const places = await withMachines(async (machines) => await placesOf(topology, topology.nodes, machines, timeoutMs * OWNER_SHARE));
+  const world = createWorld({
+    places,
+    binDirs: Object.fromEntries(topology.nodes.map((node) => [node.name, node.binDir])),
+    run: name,
+    signal: io.signal,
+    givenPassword: null,
+    readOnly: true,
+    adminPassword: async () => await Promise.resolve(adminPassword),
+  });
+  try {
+    return await use(world, timeoutMs - (performance.now() - start));
+  } finally {
+    await Promise.race([world.close().catch(() => undefined), pause(FAREWELL_MS, io.signal)]);
+  }
+}
+
+/** Ends early when the signal fires. */
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener('abort', end);
+  });
+}
