@@ -21,7 +21,7 @@ const DEFAULT_TIMEOUT = '5';
 /** `pgrepl doctor` */
 export const doctor: Command = query({
   name: 'doctor',
-  summary: 'whether every node could take every role: logins in both directions, machines, settings',
+  summary: 'what would go wrong next: logins in both directions, machines, versions, disks',
   arguments: [{ name: '[NAME]', help: 'only what concerns this node' }],
   options: [
     { flags: '--only <RULE>', help: `one rule, by its name or hazard (repeatable): ${RULES.map(({ id }) => id).join(', ')}`, repeat: true },

@@ -35,6 +35,8 @@ describe('help', () => {
 
       Look:
         status [CONNINFO]      who streams from whom, how far behind, and what is wrong
+        doctor [NAME]          what would go wrong next: logins in both directions, machines, versions,
+                               disks
         demo                   a throw-away primary and two standbys on this machine, under load
 
       Past and unfinished runs:
