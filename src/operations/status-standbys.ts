@@ -142,7 +142,8 @@ export function unknownSenders(on: ViewedNode, view: StatusView): readonly Sende
   if (server === null || isForeign(on, view)) return [];
   const known = new Set(view.nodes.flatMap((node) => sendersFor(node, on).map(({ pid }) => pid)));
   const logical = new Set(server.slots.filter(({ type }) => type === 'logical').map(({ activePid }) => activePid));
-  return server.senders.filter(({ pid, applicationName, state }) => !known.has(pid) && !logical.has(pid) && state !== 'backup' && !/^pg_(?:basebackup|receivewal)$/.test(applicationName));
+  // In startup it streams nothing yet: a login that only proves itself is seen so.
+  return server.senders.filter(({ pid, applicationName, state }) => !known.has(pid) && !logical.has(pid) && state !== 'backup' && state !== 'startup' && !/^pg_(?:basebackup|receivewal)$/.test(applicationName));
 }
 
 /** A primary that waits for more synchronous standbys than it has lets no commit return. */

@@ -125,7 +125,7 @@ trioStories({}, (trio, { each, once }) => {
     });
   });
 
-  each('C11 the role: no login, expired, not for replication, out of connections', async () => {
+  each('C11 the role: no login, not for replication, expired; its limit of connections does not count for replication', async () => {
     await trio(async (m) => {
       const at = async (change: string, back: string): Promise<readonly unknown[]> => {
         await m.sql('node1', `ALTER ROLE replicator ${change}`);
@@ -138,9 +138,22 @@ trioStories({}, (trio, { each, once }) => {
       expect(await at('NOLOGIN', 'LOGIN')).toEqual(['role-rights', 'role-rights', true]);
       expect(await at('NOREPLICATION', 'REPLICATION')).toEqual(['role-rights', 'role-rights', true]);
       expect(await at(`VALID UNTIL '2020-01-01'`, `VALID UNTIL 'infinity'`)).toEqual(['role-expired', 'role-expired', true]);
-      // On the primary both connections are those of the standbys; on the standbys none is in use.
-      expect(await at('CONNECTION LIMIT 2', 'CONNECTION LIMIT -1')).toEqual(['role-limit', 'ok', true]);
+      expect(await at('CONNECTION LIMIT 0', 'CONNECTION LIMIT -1')).toEqual(['ok', 'ok', false]);
       expect((await doctorOf(m, ['--only', 'connectivity'])).cells).toEqual(ALL_OK);
+    });
+  });
+
+  once('A07 every WAL sender of a server in use', async () => {
+    await trio(async (m) => {
+      const { pgdata } = await m.place('node1');
+      await writeFile(join(pgdata, 'postgresql.auto.conf'), 'max_wal_senders = 2\n');
+      for (const name of ['node2', 'node3']) await m.stopServer(name);
+      await m.stopServer('node1');
+      for (const name of TRIO) await m.startServer(name);
+      await m.eventually('node1', `SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'`, '2');
+      const seen = await doctorOf(m, ['--only', 'connectivity']);
+      expect(seen.cells).toMatchObject({ 'node2>node1': 'wal-senders', 'node3>node1': 'wal-senders', 'node1>node2': 'ok' });
+      expect(seen.finding('login-wal-senders')).toMatchObject({ hazard: 'A07', level: 'critical' });
     });
   });
 
@@ -150,7 +163,7 @@ trioStories({}, (trio, { each, once }) => {
       await addressOf(m, 'node2', { host: '127.0.0.9' });
       const elsewhere = await doctorOf(m, ['--only', 'connectivity']);
       expect(elsewhere.cells).toMatchObject({ 'node1>node2': 'not-listening', 'node3>node2': 'not-listening', 'node2>node1': 'ok' });
-      expect(elsewhere.finding('login-not-listening').evidence[0]).toMatch(/^listen_addresses = '.*127\.0\.0\.1.*'$/);
+      expect(elsewhere.finding('login-not-listening').evidence[0]).toMatch(/^listen_addresses = '(?:localhost|127\.0\.0\.1)'$/);
       const relay = await openRelay({ host: '127.0.0.1', port: 1 });
       await relay.close();
       await addressOf(m, 'node2', { host: '127.0.0.1', port: relay.port });

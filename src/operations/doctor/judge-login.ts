@@ -10,7 +10,7 @@ import { judgeRoleRefusal } from './judge-role.ts';
 export type LoginReason =
   | 'passfile' | 'no-password-line' | 'wrong-password'
   | 'hba-no-entry' | 'hba-rejects' | 'hba-method' | 'hba-not-loaded' | 'login-refused'
-  | 'role-missing' | 'role-rights' | 'role-expired' | 'role-limit' | 'wal-senders' | 'too-many-clients'
+  | 'role-missing' | 'role-rights' | 'role-expired' | 'wal-senders' | 'too-many-clients'
   | 'not-listening' | 'other-port' | 'refused' | 'timeout' | 'no-route' | 'name-unknown' | 'silent' | 'not-postgres' | 'connection-lost' | 'failed'
   | 'another-cluster' | 'self' | 'another-node'
   | 'server-down' | 'not-tried';

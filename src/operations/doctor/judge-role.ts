@@ -18,11 +18,8 @@ export function judgeRoleRefusal(attempt: LoginAttempt, state: string, facts: Do
     if (role.expired && state === '28P01') return of('role-expired', `${name} is past its VALID UNTIL`, [`${alter} VALID UNTIL 'infinity'`], onPrimary);
     return null;
   }
+  // CONNECTION LIMIT of a role is not held against connections for physical replication (tried on 15, 17 and 18 with a limit of 0).
   if (state !== '53300') return null;
-  const used = server?.senders.filter((sender) => sender.role === attempt.user).length ?? 0;
-  if (role !== null && role !== undefined && role.connectionLimit >= 0 && used >= role.connectionLimit) {
-    return of('role-limit', `${name} may have ${role.connectionLimit} connections, and all are in use`, [`${alter} CONNECTION LIMIT -1`], onPrimary);
-  }
   const senders = Number(server?.settings['max_wal_senders']?.value ?? Number.NaN);
   if (server !== null && server.senders.length >= senders) {
     return { ...of('wal-senders', `all ${senders} WAL senders of ${attempt.to} are in use`, []), hazard: 'A07', hint: 'Raise max_wal_senders; that needs a restart.' };

@@ -10,8 +10,8 @@ import type { LoginAttempt, LoginEnd } from './facts.ts';
 import { gateOf, type Gate } from './gate.ts';
 import { lookAtPassfile, type SeenPassfile } from './passfile.ts';
 
-/** So many connections of one machine are on their way at once. */
-const CONNECTS_PER_MACHINE = 16;
+/** So many connections of one machine are on their way at once; on a far one each is a program that carries it. */
+const CONNECTS_PER_MACHINE = { local: 16, far: 4 } as const;
 
 /** Each login takes one of max_wal_senders while it lasts: a standby that reconnects at this moment must find one too. */
 const LOGINS_PER_SERVER = 2;
@@ -38,7 +38,7 @@ export async function tryLogins(world: World, names: readonly string[], limits: 
   const attempts = await Promise.all(
     names.map(async (name) => {
       const from = world.node(name);
-      const machine = machines.get(from.place.via) ?? gateOf(CONNECTS_PER_MACHINE);
+      const machine = machines.get(from.place.via) ?? gateOf(CONNECTS_PER_MACHINE[from.place.via === 'local' ? 'local' : 'far']);
       machines.set(from.place.via, machine);
       const passfile = await within(limits, lookAtPassfile(from.host, from.place.passfile));
       return await Promise.all(

@@ -240,6 +240,8 @@ test('a password in primary_conninfo is a warning and is not shown', () => {
 test('a standby that the file does not know is told, without changing the verdict', () => {
   const document = judgeStatus(topologyOf(['node1']), [primary('node1', ['stray'])]);
   expect(ids(document)).toEqual(['info unknown-standby node1']);
+  const proving = primary('node1', [], { senders: [sender('pgrepl doctor', { state: 'startup' })] });
+  expect(ids(judgeStatus(topologyOf(['node1']), [proving]))).toEqual([]);
 });
 
 test('F01 a primary whose synchronous standby is away lets no commit return', () => {

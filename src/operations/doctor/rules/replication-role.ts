@@ -5,7 +5,7 @@ import type { Rule, RuleFinding } from '../rule.ts';
 export const replicationRole: Rule = {
   id: 'replication-role',
   hazards: ['C11'],
-  about: 'the replication role exists, may log in, does not expire and has connections enough for a copy',
+  about: 'the replication role exists, may log in and replicate, and is not expired',
   needs: ['servers'],
   judge: ({ view, servers }) => {
     const primary = view.primary;
@@ -16,11 +16,9 @@ export const replicationRole: Rule = {
     const of = (id: string, level: RuleFinding['level'], says: string, next: readonly string[], hint: string | null = 'Standbys go on streaming until their connection breaks, and cannot come back then.'): RuleFinding => ({ id, level, node: primary.name, hazard: 'C11', says, evidence: [], hint, next });
     if (role === null) return [of('role-missing', 'critical', `there is no role "${user}" on ${primary.name}`, [`pgrepl init-primary ${primary.name}`])];
     const lacks = [role.login ? [] : ['LOGIN'], role.replication || role.superuser ? [] : ['REPLICATION']].flat();
-    const limited = role.connectionLimit >= 0 && role.connectionLimit < Math.max(2, view.nodes.length);
     return [
       ...(lacks.length === 0 ? [] : [of('role-rights', 'critical', `role "${user}" lacks ${lacks.join(' and ')}`, [`${alter} ${lacks.join(' ')}`])]),
       ...(role.expired ? [of('role-expired', 'critical', `role "${user}" is past its VALID UNTIL`, [`${alter} VALID UNTIL 'infinity'`])] : []),
-      ...(limited ? [of('role-limit', 'warning', `role "${user}" may have ${role.connectionLimit} connections; ${view.nodes.length - 1} standbys and a copy need ${view.nodes.length + 1}`, [`${alter} CONNECTION LIMIT -1`], 'A copy takes two connections.')] : []),
       ...(role.superuser ? [of('role-superuser', 'info', `role "${user}" is a superuser`, [], 'LOGIN and REPLICATION are enough for a standby.')] : []),
     ];
   },

@@ -136,7 +136,6 @@ test('C11 the replication role, before a reconnect fails by it', () => {
   expect(at(null)).toEqual(['critical role-missing node1']);
   expect(at(role({ login: false, replication: false }))).toEqual(['critical role-rights node1']);
   expect(at(role({ expired: true }))).toEqual(['critical role-expired node1']);
-  expect(at(role({ connectionLimit: 2 }))).toEqual(['warning role-limit node1']);
   expect(at(role({ superuser: true, replication: false }))).toEqual(['info role-superuser node1']);
 });
 
