@@ -45,6 +45,8 @@ export async function startTls(stream: Duplex, tls: Tls): Promise<Duplex | null>
 }
 
 async function answer(stream: Duplex): Promise<'S' | 'N'> {
+  // Its end may have come before anybody listened.
+  if (stream.destroyed || stream.readableEnded) throw new Failed('08006', 'the connection was closed');
   const chunk = await new Promise<Buffer>((resolve, reject) => {
     stream.once('error', reject);
     // The half that the server closes is all that it will say.

@@ -37,7 +37,7 @@ describe.skipIf(missing !== null)('over ssh', () => {
       const far: Machine = { ...m, pgrepl: async (args, options) => await m.pgrepl(args, { ...options, env: { PGREPL_SSH: fleet.ssh } }) };
       for (const [command, host] of [['init-primary', db1], ['add-standby', db2]] as const) {
         const node = host === db1 ? 'node1' : 'node2';
-        await m.ok([command, node, '-D', `/srv/pg/${node}`, '-p', String(PORT), '-h', host.address, '--via', `ssh://${FLEET_USERS.admin}@${host.address}`, '--yes'], { env: { PGREPL_SSH: fleet.ssh } });
+        await m.ok([command, node, '-D', `/srv/pg/${node}`, '-p', String(PORT), '-h', host.address, '--via', `ssh://${FLEET_USERS.admin}@${host.address}`, '--os-user', 'postgres', '--yes'], { env: { PGREPL_SSH: fleet.ssh } });
       }
       const well = await doctorOf(far);
       // The machines of the fleet are one kernel, and that is what it says of them.
