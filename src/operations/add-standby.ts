@@ -10,7 +10,7 @@ import type { Change } from './change.ts';
 import { basisOf, observeCluster, primariesOf, splitBrain, viewOf, type ClusterView, type NodeView } from './cluster.ts';
 import { outsideConfig, valuesOf } from './config.ts';
 import { openForStandbys, passfileSteps } from './open-for-standbys.ts';
-import { linksNotCopied, preflightAddStandby } from './preflight-add-standby.ts';
+import { librariesDiffer, linksNotCopied, preflightAddStandby } from './preflight-add-standby.ts';
 import { NEEDS_SESSION } from './preflight.ts';
 import { renderAgain } from './render-again.ts';
 import { stagingFor } from './staging-place.ts';
@@ -52,7 +52,7 @@ export async function decideAddStandby(world: World, topology: Topology, want: A
   if (made === 'streaming') return change([...again, ...(again.length === 0 ? [] : [proofOf(facts, want.node)]), ...tidy]);
   if (made === 'running') return change([...again, proofOf(facts, want.node), ...tidy]);
   if (made === 'stopped') return change([...again, { kind: 'start-server', node: name, directory: place.pgdata, configFile: null, as: 'standby' }, proofOf(facts, want.node), ...tidy]);
-  return change(await planCopy(world, want, facts), [...noticesOf(want, facts), ...(await linksNotCopied(world, facts, want.node.waldir))]);
+  return change(await planCopy(world, want, facts), [...noticesOf(want, facts), ...(await linksNotCopied(world, facts, want.node.waldir)), ...(await librariesDiffer(world, facts))]);
 }
 
 async function factsFor(world: World, view: ClusterView, want: AddStandby): Promise<AddStandbyFacts> {
@@ -140,6 +140,8 @@ async function planCopy(world: World, want: AddStandby, facts: AddStandbyFacts):
     ...(want.verify ? [{ kind: 'verify-backup', node: name, staging } as const] : []),
     ...configuration,
     { kind: 'publish-directory', node: name, staging, mode: groupAccess ? 0o750 : 0o700, as: 'standby' },
+    // Its own directory and no other, whatever the files that came along say (hazard B22); and no line that a start would stumble over.
+    { kind: 'check-configuration', node: name, directory: place.pgdata, configFile: null },
     { kind: 'start-server', node: name, directory: place.pgdata, configFile: null, as: 'standby' },
     proofOf(facts, want.node),
     { kind: 'finish-staging', node: name, staging },

@@ -1,4 +1,5 @@
 import { REQUIRED_PARAMETERS } from '../postgres/control-data.ts';
+import { parseConf } from '../postgres/conf-file.ts';
 import { features } from '../postgres/features.ts';
 import type { Step } from '../steps/index.ts';
 import type { World } from '../steps/world.ts';
@@ -12,7 +13,7 @@ import type { AddStandby } from './wants.ts';
 const KEPT = ['wal_level', 'max_wal_senders', 'max_replication_slots', 'hot_standby', 'wal_log_hints', 'wal_keep_size', 'max_slot_wal_keep_size'];
 
 /** Everything that a standby's own pgrepl.conf may hold besides what its `set` asks for. */
-export const CLONE_SETTINGS: readonly string[] = [...KEPT, ...REQUIRED_PARAMETERS, 'port', 'cluster_name', 'listen_addresses', 'unix_socket_directories', 'external_pid_file', 'hba_file', 'ident_file', 'include'];
+export const CLONE_SETTINGS: readonly string[] = [...KEPT, ...REQUIRED_PARAMETERS, 'port', 'cluster_name', 'listen_addresses', 'unix_socket_directories', 'external_pid_file', 'data_directory', 'hba_file', 'ident_file', 'include'];
 
 /**
  * The steps that make a copy a node of its own, all inside its staging: nothing of the upstream's identity may be left (port, name, slot,
@@ -42,8 +43,10 @@ export async function cloneConfiguration(world: World, want: AddStandby, facts: 
   const sockets = sameMachine(facts) ? owned.get('unix_socket_directories') : await socketDirectoryFor(world.node(place.name).host);
   if (sockets !== undefined && sockets !== null) own['unix_socket_directories'] = { value: sockets, why: 'the owner of the server may not write the usual place' };
   if ((server.settings['external_pid_file']?.value ?? '') !== '') own['external_pid_file'] = { value: '', why: `that of ${upstream.spec.name} is its own` };
-  for (const [name, path] of [['hba_file', 'pg_hba.conf'], ['ident_file', 'pg_ident.conf']] as const) {
-    if (valuesOf(config.conf).has(name) || auto.has(name)) own[name] = { value: `${place.pgdata}/${path}`, why: 'its own' };
+  // What a file that is included says is not looked at: it may name paths of the upstream too.
+  const includes = parseConf(config.conf ?? '').some(({ name, value }) => name.startsWith('include') && value !== OWNED_CONF);
+  for (const [name, path] of [['data_directory', ''], ['hba_file', '/pg_hba.conf'], ['ident_file', '/pg_ident.conf']] as const) {
+    if (includes || valuesOf(config.conf).has(name) || auto.has(name)) own[name] = { value: `${place.pgdata}${path}`, why: 'its own' };
   }
   for (const [name, value] of Object.entries(set)) own[name] = { value, why: 'set in the cluster file' };
 

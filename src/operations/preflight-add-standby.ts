@@ -1,25 +1,22 @@
 import type { Reason } from '../errors.ts';
 import { features, isSupported, sameMajor } from '../postgres/features.ts';
-import { renderBytes } from '../postgres/units.ts';
 import { renderVersionNumber } from '../postgres/version.ts';
 import type { World } from '../steps/world.ts';
 import type { AddStandbyFacts, alreadyMade } from './add-standby.ts';
 import { allowedRanges, hbaRules, hbaTrouble, leftOut } from './access.ts';
 import { managedByOthers } from './cluster.ts';
-import { folderOf, outsideConfig } from './config.ts';
+import { outsideConfig } from './config.ts';
 import { loginTrial } from './login-trial.ts';
 import { hasMap } from './open-for-standbys.ts';
 import { cannotMake, noPlaceForPassfile, portInUse } from './preflight.ts';
 import { judgeRole } from './role.ts';
+import { roomReasons } from './room.ts';
 import type { NodeSpec } from '../topology/topology.ts';
 import type { AddStandby } from './wants.ts';
 import { tooLow, wishTrouble } from './wished-settings.ts';
 
 /** Senders that a copy takes (data and WAL), and one to spare for whoever else connects meanwhile (hazard A07). */
 const SENDERS_NEEDED = 3;
-/** The copy, and what grows while it runs. */
-const SPACE_FACTOR = 1.2;
-const WAL_ALLOWANCE_BYTES = 64 * 1024 * 1024;
 
 /** Everything that stands in the way, all at once, before anything is touched. Reads only. */
 export async function preflightAddStandby(world: World, want: AddStandby, facts: AddStandbyFacts, made: ReturnType<typeof alreadyMade>): Promise<readonly Reason[]> {
@@ -38,7 +35,7 @@ export async function preflightAddStandby(world: World, want: AddStandby, facts:
     ...accessReasons(want, facts),
     // What is wrong with the server or the role would only be said twice.
     ...(source.length > 0 ? [] : await loginTrial(world, facts, allowedRanges(specsOf(want, facts)))),
-    ...(await spaceReasons(world, facts)),
+    ...(await roomReasons(world, want, facts)),
   ];
 }
 
@@ -94,7 +91,21 @@ function upstreamReasons(want: AddStandby, facts: AddStandbyFacts): readonly Rea
 async function oldRecoveryFile(world: World, facts: AddStandbyFacts): Promise<readonly Reason[]> {
   const { host, place } = world.node(facts.upstream.spec.name);
   if ((await host.stat(`${place.pgdata}/recovery.conf`)) === null) return [];
-  return [{ code: 'recovery-conf', node: place.name, message: `${place.pgdata} has a recovery.conf, and no server starts with one since PostgreSQL 12`, hint: 'Move it away first; the copy would carry it along.' }];
+  return [{ code: 'recovery-conf', node: place.name, message: `${place.pgdata} has a recovery.conf, and no server starts with one since PostgreSQL 12`, hint: 'Move it away first; the copy would carry it along.', next: [`mv ${place.pgdata}/recovery.conf ${place.pgdata}/recovery.conf.old`] }];
+}
+
+/**
+ * Two C libraries may sort texts differently (glibc 2.28 changed most locales): then the indexes of the copy are wrong, silently, and it shows
+ * after a promote (hazard D27). Machines without glibc do not answer, and are not compared. Reads only.
+ */
+export async function librariesDiffer(world: World, { upstream, standby }: AddStandbyFacts): Promise<readonly string[]> {
+  if (upstream.spec.via === standby.spec.via) return [];
+  const [there, here] = await Promise.all([upstream, standby].map(async (node) => {
+    const exit = await world.node(node.spec.name).host.run({ argv: ['getconf', 'GNU_LIBC_VERSION'], effect: 'reads' }).catch(() => null);
+    return exit?.code === 0 ? exit.stdout.trim() : null;
+  }));
+  if (there === undefined || here === undefined || there === null || here === null || there === here) return [];
+  return [`${upstream.spec.name} has ${there} and ${standby.spec.name} has ${here}: they may sort texts differently, and indexes on texts (but not of the C, POSIX and ICU collations) be wrong on ${standby.spec.name}; REINDEX them after a promote`];
 }
 
 /** Links in the upstream's directory that a base backup skips, or follows to another place (hazards D21, D34). Reads only. */
@@ -196,14 +207,4 @@ async function loginReasons(world: World, facts: AddStandbyFacts): Promise<reado
     return [{ code: 'role-missing', node, message: `${node} has no role "${place.replicationUser}"`, next: [`pgrepl init-primary ${node}`] }];
   }
   return (await judgeRole(world, place)).reasons;
-}
-
-async function spaceReasons(world: World, facts: AddStandbyFacts): Promise<readonly Reason[]> {
-  const { upstream, standby } = facts;
-  if (upstream.inventory === null || standby.facts.staging !== null) return [];
-  const { host, place } = world.node(standby.spec.name);
-  const needed = Math.ceil(upstream.inventory.databaseBytes * SPACE_FACTOR) + WAL_ALLOWANCE_BYTES;
-  const { freeBytes } = await host.space(folderOf(place.pgdata));
-  if (freeBytes >= needed) return [];
-  return [{ code: 'no-space', node: standby.spec.name, message: `${folderOf(place.pgdata)} has ${renderBytes(freeBytes)} free; the copy of ${upstream.spec.name} needs ${renderBytes(needed)}`, hint: 'That is its size, a fifth more, and the WAL of the copy.' }];
 }

@@ -34,7 +34,9 @@ export function openPrograms(host: Host, found: FoundPrograms): Programs {
 
   const checkConfiguration = async (directory: string, configFile: string | null): Promise<string | null> => {
     const answer = await ask(directory, configFile, 'data_directory');
-    return 'complaint' in answer ? answer.complaint : null;
+    if ('complaint' in answer) return answer.complaint;
+    const [named, meant] = await Promise.all([host.realPath(answer.value), host.realPath(directory)]);
+    return named === meant ? null : `data_directory is ${answer.value}, not ${directory}`;
   };
 
   return {

@@ -109,7 +109,7 @@ for (const installation of majorsFor('once')) describe(`bad days of add-standby:
       const before = await snapshot(m(), 'node1');
       const ran = await m().pgrepl(['add-standby', 'node2', '-D', join(disk, 'data'), '-p', String(port), '--yes', '--json']);
       endedAs(ran, 3, 'no-space');
-      expect(errorOf(ran).message).toMatch(/60 MB free.*needs [0-9.]+ MB/);
+      expect(errorOf(ran).message).toMatch(/60 MB free; the copy of node1 needs [0-9.]+ MB there/);
       expect(await snapshot(m(), 'node1')).toEqual(before);
     });
     if (!mounted) skip('no file system can be mounted here: that needs root');

@@ -243,6 +243,16 @@ describe('adoption', () => {
     expect(await m.sql('node1', 'SHOW synchronous_standby_names')).toBe('absent');
   });
 
+  story('once', 'C06, C22: md5 passwords and trust for everybody → the role has a SCRAM verifier all the same, and the block above opens by password, for named ranges alone', async (m) => {
+    const { pgdata } = await m.foreignServer('node1', { settings: ['password_encryption = md5'], hba: ['host all all 0.0.0.0/0 trust'] });
+    endedAs(await init(m, '--restart'), 0);
+    expect(await m.sql('node1', `SELECT left(rolpassword, 14) FROM pg_authid WHERE rolname = 'replicator'`)).toBe('SCRAM-SHA-256$');
+    expect(await m.sql('node1', 'SHOW password_encryption')).toBe('md5');
+    const [block = ''] = /# pgrepl begin[^]*# pgrepl end/.exec(await readFile(join(pgdata, 'pg_hba.conf'), 'utf8')) ?? [];
+    expect(block).toContain('scram-sha-256');
+    expect(block).not.toMatch(/trust|0\.0\.0\.0|\ball\b/);
+  });
+
   story('once', 'a stopped server → refused without --start; with it started as it was', async (m) => {
     await m.foreignServer('node1', { start: false });
     const before = await snapshot(m, 'node1');

@@ -1,0 +1,170 @@
+import { appendFile, chmod, chown, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import { serverAccount } from '../support/server-account.ts';
+import { snapshot } from '../support/snapshot.ts';
+import { add, attached, clusterFileOf, forget, primary, slots, withSmallDisk } from '../support/standbys.ts';
+import { endedAs, errorOf, majorsFor, sharedMachine } from '../support/stories.ts';
+
+for (const installation of majorsFor('once')) describe(`what a primary may have in store for its copy (PostgreSQL ${installation.major})`, () => {
+  let clusterFile = '';
+  const { m } = sharedMachine(async (machine) => {
+    await primary(machine);
+    clusterFile = await clusterFileOf(machine);
+  }, { installation });
+
+  afterEach(async () => {
+    await forget(m(), 'node2', clusterFile);
+  });
+
+  async function file(name: string): Promise<string> {
+    return join((await m().place('node1')).pgdata, name);
+  }
+
+  /** With this in postgresql.conf of the primary, and as it was afterwards. */
+  async function withLines(lines: string, told: () => Promise<void>): Promise<void> {
+    const path = await file('postgresql.conf');
+    const before = await readFile(path, 'utf8');
+    await writeFile(path, `${lines}\n${before}`);
+    try {
+      await told();
+    } finally {
+      await writeFile(path, before);
+      await m().sql('node1', 'SELECT pg_reload_conf()');
+    }
+  }
+
+  async function refused(code: string, more: readonly string[] = []): Promise<ReturnType<typeof errorOf>> {
+    const before = await snapshot(m(), 'node1');
+    const ran = await add(m(), 'node2', more);
+    endedAs(ran, 3, code);
+    expect(await snapshot(m(), 'node1')).toEqual(before);
+    return errorOf(ran);
+  }
+
+  test('B22: paths of the primary in its files, also in an included one → the copy has its own', async () => {
+    const { pgdata } = await m().place('node1');
+    const included = await file('paths.conf');
+    await writeFile(included, `hba_file = '${pgdata}/pg_hba.conf'\n`);
+    await chown(included, serverAccount().uid, serverAccount().gid);
+    await withLines(`data_directory = '${pgdata}'\nident_file = '${pgdata}/pg_ident.conf'\ninclude 'paths.conf'`, async () => {
+      endedAs(await add(m(), 'node2'), 0);
+      await attached(m(), 'node2');
+      const own = (await m().place('node2')).pgdata;
+      expect(await m().rows('node2', `SELECT current_setting('data_directory'), current_setting('hba_file'), current_setting('ident_file')`)).toEqual([[own, `${own}/pg_hba.conf`, `${own}/pg_ident.conf`]]);
+      expect((await add(m(), 'node2')).json.at(-1)).toMatchObject({ outcome: 'unchanged' });
+    });
+    await rm(included);
+  });
+
+  test('A11: a promote_trigger_file whose file is there → the copy stays a standby', async ({ skip }) => {
+    if (m().installation.major > 15) skip('it is gone since 16');
+    const trigger = join(m().root, 'trigger');
+    await writeFile(trigger, '');
+    await withLines(`promote_trigger_file = '${trigger}'`, async () => {
+      await m().sql('node1', 'SELECT pg_reload_conf()');
+      endedAs(await add(m(), 'node2'), 0);
+      await attached(m(), 'node2');
+      expect(await m().sql('node2', 'SHOW promote_trigger_file')).toBe('');
+    });
+  });
+
+  test('A09: a setting of an older major that only waits for the next restart → refused in the words of the server', async () => {
+    await withLines('wal_keep_segments = 32', async () => {
+      expect((await refused('configuration-broken')).message).toContain('wal_keep_segments');
+    });
+  });
+
+  test('A12: a recovery.conf → refused, and left', async () => {
+    const path = await file('recovery.conf');
+    await writeFile(path, '');
+    try {
+      expect((await refused('recovery-conf')).message).toContain(`${(await m().place('node1')).pgdata} has a recovery.conf`);
+      expect((await stat(path)).size).toBe(0);
+    } finally {
+      await rm(path);
+    }
+  });
+
+  test('B13: a passfile that others may read → it is closed again, and the standby finds its password in it', async () => {
+    const passfile = join(m().root, 'pass', 'main.pass');
+    await chmod(passfile, 0o644);
+    endedAs(await add(m(), 'node2'), 0);
+    expect((await stat(passfile)).mode & 0o777).toBe(0o600);
+    await attached(m(), 'node2');
+  });
+
+  test('D10: the address of the primary leads to another cluster → refused, with both identifiers', async () => {
+    const { port } = await m().place('node1');
+    const stranger = await m().foreignServer('stranger', { hba: ['host replication all 127.0.0.1/32 trust'] });
+    const passfile = join(m().root, 'pass', 'main.pass');
+    const lines = await readFile(passfile, 'utf8');
+    try {
+      await m().sql('stranger', 'CREATE ROLE replicator LOGIN REPLICATION');
+      const hba = join(stranger.pgdata, 'pg_hba.conf');
+      await writeFile(hba, `host replication all 127.0.0.1/32 trust\n${await readFile(hba, 'utf8')}`);
+      await m().sql('stranger', 'SELECT pg_reload_conf()');
+      await appendFile(passfile, lines.replaceAll(`:${port}:`, `:${stranger.port}:`));
+      await writeFile(m().clusterFile, clusterFile.replace(`port: ${port}`, `port: ${stranger.port}`));
+      const error = await refused('another-cluster');
+      expect(error.message).toContain(await m().sql('stranger', 'SELECT system_identifier FROM pg_control_system()'));
+      expect(error.message).toContain(await m().sql('node1', 'SELECT system_identifier FROM pg_control_system()'));
+    } finally {
+      await writeFile(passfile, lines);
+      await m().stopServer('stranger', 'immediate');
+      await rm(stranger.pgdata, { recursive: true });
+    }
+  });
+
+  test('D15: a place for WAL, and a target that is a mount point, are looked at on their own file systems', async ({ skip }) => {
+    const wal = join(m().root, 'wal');
+    const mounted = await withSmallDisk(wal, '20m', serverAccount(), async () => {
+      expect((await refused('no-space', ['--waldir', join(wal, 'here')])).message).toMatch(/file system of \S+\/wal\/here has 20 MB free; .* needs 64 MB there/);
+    });
+    if (!mounted) {
+      skip('no file system can be mounted here: that needs root');
+      return;
+    }
+    await rm(wal, { recursive: true });
+    await withSmallDisk((await m().place('node2')).pgdata, '60m', serverAccount(), async () => {
+      expect((await refused('no-space')).message).toContain('60 MB free');
+    });
+  });
+
+  test('D26: the only synchronous standby is absent → done, and no session of pgrepl waits for it', async () => {
+    await m().sql('node1', `ALTER SYSTEM SET synchronous_standby_names = 'absent'`);
+    await m().sql('node1', 'SELECT pg_reload_conf()');
+    try {
+      endedAs(await add(m(), 'node2', [], { deadlineMs: 40_000 }), 0);
+      expect(await m().sql('node1', `SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'`)).toBe('0');
+    } finally {
+      await m().sql('node1', 'ALTER SYSTEM RESET synchronous_standby_names');
+      await m().sql('node1', 'SELECT pg_reload_conf()');
+    }
+  });
+
+  test('E11: a slot of that name in use by another → refused, the other goes on', async () => {
+    endedAs(await add(m(), 'node2'), 0);
+    // As if another operator with another cluster file took the same name.
+    const { port } = await m().place('node9');
+    const elsewhere = join(m().root, 'elsewhere');
+    await mkdir(elsewhere);
+    await chown(elsewhere, serverAccount().uid, serverAccount().gid);
+    await writeFile(m().clusterFile, clusterFile);
+    const ran = await m().pgrepl(['add-standby', 'node2', '-D', join(elsewhere, 'data'), '-p', String(port), '--yes', '--json']);
+    endedAs(ran, 3, 'slot-active');
+    await attached(m(), 'node2');
+    expect(await slots(m())).toEqual(['node2']);
+    await rm(elsewhere, { recursive: true });
+  });
+
+  test('A07: every replication slot is in use → refused with the numbers', async () => {
+    const most = Number(await m().sql('node1', 'SHOW max_replication_slots'));
+    await m().sql('node1', `SELECT pg_create_physical_replication_slot('taken_' || g) FROM generate_series(1, ${most}) g`);
+    try {
+      expect((await refused('slots')).message).toContain(`${most} of ${most} replication slots`);
+    } finally {
+      await m().sql('node1', `SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name LIKE 'taken%'`);
+    }
+  });
+});
