@@ -110,6 +110,7 @@ function taken(key: string, written: string): PgreplError {
       `since    ${holder.since}`,
     ],
     hint: 'Wait until it has ended; the lock ends with it, also after a crash.',
+    next: ['pgrepl runs'],
   });
 }
 
