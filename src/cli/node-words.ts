@@ -71,12 +71,12 @@ export async function nodeFrom(context: Context, topology: LoadedTopology, findU
 
 /** A node that the cluster file knows; a usage error with what was probably meant otherwise. */
 export function knownNode(text: string, topology: Topology): NodeName {
-  const name = parseNodeName(text);
-  if (topology.nodes.some((node) => node.name === name)) return name;
-  const meant = didYouMean(name, topology.nodes.map((node) => node.name));
+  const known = topology.nodes.find((node) => node.name === text);
+  if (known !== undefined) return known.name;
+  const meant = didYouMean(text.toLowerCase(), topology.nodes.map((node) => node.name));
   const names = topology.nodes.map((node) => node.name).join(', ');
-  throw usageError('node-unknown', `"${name}" is not a node of ${topology.file}`, {
-    hint: meant !== null ? `Did you mean "${meant}"?` : names === '' ? undefined : `Its nodes are ${names}.`,
+  throw usageError('node-unknown', `"${printable(text)}" is not a node of ${topology.file}`, {
+    hint: names === '' ? undefined : `${meant === null ? '' : `Did you mean "${meant}"? `}Its nodes are ${names}.`,
   });
 }
 

@@ -33,5 +33,7 @@ export interface NodeFacts {
   readonly server: ServerFacts | null;
   /** Of a server that is `closed` because all its connections are used. */
   readonly glimpse: Glimpse | null;
+  /** Its clock minus that of this machine, in seconds, and by how much that can be wrong: half of the time that the question took. */
+  readonly clock: { readonly aheadSeconds: number; readonly withinSeconds: number } | null;
   readonly trouble: string | null;
 }

@@ -10,7 +10,7 @@ import { betterThan, candidatesOf, describeCandidates, describeUnseen, type Cand
 import type { Change } from './change.ts';
 import { basisOf, type ClusterView, type NodeView } from './cluster.ts';
 import { openForStandbys, passfileSteps } from './open-for-standbys.ts';
-import { judgeCandidate } from './preflight-promote.ts';
+import { judgeCandidate, whatBreaksWithout } from './preflight-promote.ts';
 import { isStoppedStandby } from './roles.ts';
 import { arrivalProof, configuredUpstream, describeStandingStill, editsAfter, leftPaused, noStandbyFile, repointSteps } from './role-change.ts';
 import type { Promote } from './wants.ts';
@@ -34,7 +34,8 @@ export async function decideFailover(world: World, view: ClusterView, stopped: N
   if (stopped === null) refuseOn(title, cannotProve(view, unseen, want));
   if (chosen === undefined) refuseOn(title, [noSuchCandidate(view, want)]);
   if (chosen === undefined) throw new Error('unreachable');
-  const old = await endOf(world, stopped, chosen, want);
+  // Side by side: the end of the log is found by a program.
+  const [old, unlogged] = await Promise.all([endOf(world, stopped, chosen, want), unloggedOn(world, chosen.node.spec.name)]);
   const siblings = view.nodes.filter((node) => node !== chosen.node && node.facts.server?.inRecovery === true && follows(view, node, stopped));
   const after = siblings.filter((node) => !isAhead(candidates, node, chosen));
   refuseOn(title, [
@@ -56,6 +57,7 @@ export async function decideFailover(world: World, view: ClusterView, stopped: N
         ...describeCandidates(candidates, old.end),
         ...siblings.filter((node) => !after.includes(node)).map((node) => `${node.spec.name} is ahead of ${name} and cannot follow it; it needs rejoin`),
         ...describeStandingStill(after, chosen.node),
+        ...whatBreaksWithout(chosen.node, after, unlogged),
         ...(stopped === null ? [] : describeUnseen(view, stopped, chosen.node)),
         ...(stopped === null ? fencingSteps(unseen) : [`${stopped.spec.name} is left unable to start (mode 0701), its WAL untouched`]),
       ],
@@ -123,6 +125,16 @@ function cannotProve(view: ClusterView, unseen: readonly NodeView[], want: Promo
     reasons.push({ code: 'witness-sees-primary', node: witness.spec.name, message: `${witness.spec.name} still streams from the old primary, so it lives` });
   }
   return reasons;
+}
+
+/** For a notice only: whoever cannot be asked for it is found out by the steps. */
+async function unloggedOn(world: World, name: string): Promise<readonly string[]> {
+  try {
+    return await (await world.node(name).server()).unloggedTables();
+  } catch (error) {
+    if (!(error instanceof PgreplError) || error.kind === 'bug' || error.kind === 'interrupted') throw error;
+    return [];
+  }
 }
 
 /** Reads the log of the old primary from where the candidate is, so that a busy one's gigabytes since its last checkpoint are not read for the last few bytes. */

@@ -24,7 +24,7 @@ export interface Evidence {
 }
 
 /** How the server answered: its facts, or the failure and what could be seen all the same; `null` while there is no answer. */
-export type Answer = { readonly server: ServerFacts } | { readonly error: PgreplError; readonly glimpse?: Glimpse | null } | null;
+export type Answer = { readonly server: ServerFacts; readonly clock?: NodeFacts['clock'] } | { readonly error: PgreplError; readonly glimpse?: Glimpse | null } | null;
 
 type Seen = { -readonly [K in keyof (Evidence & Pick<NodeFacts, 'directoryMode' | 'owner' | 'control' | 'hasSignal' | 'staging' | 'emptyHolder'>)]: (Evidence & NodeFacts)[K] };
 
@@ -111,13 +111,22 @@ function isUp(answer: Answer): boolean {
 /** The facts of the server that was reached, after a proof that it is the one meant. Never rejects. */
 async function ask(world: NodeWorld): Promise<Answer> {
   try {
-    const server = await (await world.server()).facts();
+    const session = await world.server();
+    const start = performance.now();
+    const server = await session.facts();
+    const clock = clockOf(server, performance.now() - start);
     // A role that may not see the directory is believed for a look: the address came out of that directory, and every change proves it first.
-    return !server.seesAll || (await sameDirectory(world.host, server.dataDirectory, world.place.pgdata)) ? { server } : { error: anotherServer(world, server.dataDirectory) };
+    return !server.seesAll || (await sameDirectory(world.host, server.dataDirectory, world.place.pgdata)) ? { server, clock } : { error: anotherServer(world, server.dataDirectory) };
   } catch (thrown) {
     const error = asPgreplError(thrown);
     return error.code === 'too-many-clients' ? await askFull(world, error) : { error };
   }
+}
+
+/** It read its clock somewhere between the question and the answer. */
+function clockOf({ now }: ServerFacts, tookMs: number): NonNullable<NodeFacts['clock']> {
+  const half = tookMs / 2_000;
+  return { aheadSeconds: now - (Date.now() / 1_000 - half), withinSeconds: half };
 }
 
 /** A full server is asked for its role, timeline and position in a replication connection (hazard G14). Never rejects. */
@@ -195,13 +204,13 @@ async function readStaging(host: Host, pgdata: string, seen: Seen): Promise<void
 function factsOf(world: NodeWorld, answer: Answer, seen: Seen, options: ObserveOptions): NodeFacts {
   const { pidFile: _, trouble: outside, ...rest } = seen;
   if (answer !== null && 'server' in answer) {
-    return { place: world.place, ...rest, directory: rest.directory ?? 'data', state: 'up', server: answer.server, glimpse: null, trouble: null };
+    return { place: world.place, ...rest, directory: rest.directory ?? 'data', state: 'up', server: answer.server, glimpse: null, clock: answer.clock ?? null, trouble: null };
   }
   const said = answer?.error.message ?? `no answer within ${Number((options.timeoutMs / 1_000).toFixed(1))} s`;
   const state = judgeState(answer, seen);
   const missing = seen.directory === 'missing' ? `there is no data directory ${world.place.pgdata}` : seen.directory === 'empty' ? `the data directory ${world.place.pgdata} is empty` : null;
   const trouble = state === 'unknown' ? (answer?.error.code === 'another-server' ? said : (outside ?? missing ?? said)) : said;
-  return { place: world.place, ...rest, state, server: null, glimpse: answer?.glimpse ?? null, trouble };
+  return { place: world.place, ...rest, state, server: null, glimpse: answer?.glimpse ?? null, clock: null, trouble };
 }
 
 interface Deadline {

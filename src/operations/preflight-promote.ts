@@ -27,6 +27,11 @@ export function judgePrimary(primary: NodeView, interrupted: boolean): readonly 
     if (inventory.runningBackups > 0) reasons.push({ code: 'backup-running', node, message: `a base backup of ${node} is running and would break`, hint: 'Wait for it to end.' });
     if (inventory.waitingForSync > 0) reasons.push({ code: 'commits-wait', node, message: `${inventory.waitingForSync} commits on ${node} wait for a synchronous standby`, hint: 'A restart would make them visible without one (hazard F03).' });
   }
+  // Logical senders wait for these, and the shutdown waits for the senders (hazard A24).
+  const needed = (server.settings['synchronized_standby_slots']?.value ?? '').split(',').map((name) => name.trim().replaceAll('"', '')).filter((name) => name !== '');
+  for (const name of needed) {
+    if (server.slots.find((slot) => slot.name === name)?.active !== true) reasons.push({ code: 'synchronized-slot-inactive', node, message: `synchronized_standby_slots of ${node} names "${name}", which nobody uses: a shutdown could wait for it for ever`, hint: 'Bring that standby back, or take it off the list.' });
+  }
   const current = server.currentLsn;
   for (const sender of server.senders) {
     if (current === null || sender.flushLsn === null || sender.state === 'backup') continue;
@@ -94,12 +99,30 @@ function managed(node: NodeView): readonly Reason[] {
   return [{ code: 'not-prepared', node: node.spec.name, message: `${node.spec.name} does not include ${OWNED_CONF}`, hint: 'It was not made or adopted by pgrepl.', next: [`pgrepl init-primary ${node.spec.name}`] }];
 }
 
+/**
+ * What a failover breaks, as far as the standby that takes over can tell: it shows the tables of the dead primary, and its own settings
+ * decide for whom its first commit waits (hazards H16, F01). Prepared transactions show only after the
+ * promotion (H14). Pure.
+ */
+export function whatBreaksWithout(candidate: NodeView, followers: readonly NodeView[], unloggedTables: readonly string[]): readonly string[] {
+  const name = candidate.spec.name;
+  const sync = candidate.facts.server?.settings['synchronous_standby_names']?.value ?? '';
+  const waits = sync !== '' && !(sync.includes('*') && followers.length > 0) && !followers.some((one) => sync.includes(one.spec.name));
+  return [
+    ...(unloggedTables.length === 0 ? [] : [`unlogged tables will be empty: ${unloggedTables.join(', ')}`]),
+    ...(Number(candidate.facts.server?.settings['max_prepared_transactions']?.value ?? 0) > 0 ? ['transactions that were prepared come alive again with their locks: look at pg_prepared_xacts afterwards'] : []),
+    ...(waits ? [`synchronous_standby_names of ${name} is "${sync}", and none of its standbys is named: commits of clients will wait until that is changed there`] : []),
+  ];
+}
+
 /** What is not lost data and yet not there afterwards (hazards E12, H14, H16, I14). Pure. */
-export function whatBreaks(primary: NodeView): readonly string[] {
+export function whatBreaks(primary: NodeView, candidate: NodeView): readonly string[] {
+  const archives = (node: NodeView): boolean => (node.facts.server?.settings['archive_mode']?.value ?? 'off') !== 'off';
   const logical = primary.facts.server?.slots.filter((slot) => slot.type === 'logical') ?? [];
   const { inventory } = primary;
   const notices: string[] = [];
   if (logical.length > 0) notices.push(`logical slots stay behind, and their subscribers stop: ${logical.map((slot) => slot.name).join(', ')}`);
+  if (archives(primary) && !archives(candidate)) notices.push(`nothing will be archived: archive_mode of ${candidate.spec.name} is off, and a restart is needed to turn it on`);
   if (inventory === null) return notices;
   if (inventory.unloggedTables.length > 0) notices.push(`unlogged tables will be empty: ${inventory.unloggedTables.join(', ')}`);
   if (inventory.preparedTransactions > 0) notices.push(`${inventory.preparedTransactions} prepared transactions come over with their locks`);

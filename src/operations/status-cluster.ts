@@ -4,7 +4,7 @@ import { isAlone, isForeign, positionOf, roleOf, stateOf, type StatusView, type 
 
 /** What is wrong with the cluster as a whole: who writes, whose copy it is, and streams that go round. */
 export function clusterFindings(view: StatusView): readonly Finding[] {
-  return [...primaryFindings(view), ...view.nodes.flatMap((node) => [...foreignFindings(node, view), ...fenceFindings(node)]), ...circleFindings(view)];
+  return [...primaryFindings(view), ...view.nodes.flatMap((node) => [...foreignFindings(node, view), ...fenceFindings(node)]), ...circleFindings(view), ...clockFindings(view)];
 }
 
 function primaryFindings(view: StatusView): readonly Finding[] {
@@ -12,15 +12,17 @@ function primaryFindings(view: StatusView): readonly Finding[] {
   if (view.primaries.length === 1 || isAlone(view)) return [];
   const once = view.nodes.find((node) => roleOf(node, view) === 'primary' && !isForeign(node, view));
   const why = once === undefined ? '' : `: ${once.name} is ${stateOf(once, view)}`;
+  const unseen = view.nodes.some((node) => stateOf(node, view) === 'unreachable');
   const standby = view.nodes.some((node) => node.server?.inRecovery === true);
   return [
     {
       id: 'no-primary',
       level: 'critical',
       node: once?.name ?? null,
-      says: `no node takes writes${why}`,
+      // Of a node that does not answer nobody knows whether it writes.
+      says: `${unseen ? 'no primary answers' : 'no node takes writes'}${why}`,
       hint: standby ? hintWithout(once) : null,
-      next: standby ? ['pgrepl promote --dry-run'] : [],
+      next: [...(once?.facts.state === 'down' ? [`pgrepl init-primary ${once.name} --start`] : []), ...(standby ? ['pgrepl promote --dry-run'] : [])],
     },
   ];
 }
@@ -140,4 +142,21 @@ function loop(circle: readonly ViewedNode[], view: StatusView): Finding {
 
 function followPrimary(node: ViewedNode, view: StatusView): readonly string[] {
   return view.primary === null ? [] : [`pgrepl follow ${node.name} --upstream ${view.primary.name}`];
+}
+
+/** Clocks further apart than this are worth a line; what the measuring itself can be wrong by comes on top. */
+const SKEW_SECONDS = 2;
+
+/**
+ * Nodes whose clock differs from that of the primary (hazard G04). It is shown because a log, a lag in seconds and a recovery target by time
+ * are read by clocks; nothing is decided by it.
+ */
+function clockFindings({ primary, nodes }: StatusView): readonly Finding[] {
+  const reference = primary?.facts.clock ?? null;
+  if (primary === null || reference === null) return [];
+  return nodes.flatMap(({ name, facts: { clock } }): Finding[] => {
+    const skew = clock === null ? 0 : clock.aheadSeconds - reference.aheadSeconds;
+    if (clock === null || Math.abs(skew) <= SKEW_SECONDS + clock.withinSeconds + reference.withinSeconds) return [];
+    return [{ id: 'clock-skew', level: 'info', node: name, says: `the clock of ${name} is ${Math.abs(skew).toFixed(0)} s ${skew > 0 ? 'ahead of' : 'behind'} that of ${primary.name}`, hint: 'Lags in seconds and times in logs are off by that much. Let both machines synchronise their clocks.', next: [] }];
+  });
 }

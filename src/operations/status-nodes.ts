@@ -17,7 +17,7 @@ function stateFindings(node: ViewedNode, view: StatusView, extras: StatusExtras)
     case 'up':
       return [];
     case 'down':
-      if (isLocked(node)) return of('fenced', 'warning', `${name} is stopped and locked since a failover; ${divergence(node, view, extras)}`, 'Its data directory cannot be started until it has rejoined; its WAL is kept.', [`pgrepl rejoin ${name}`]);
+      if (isLocked(node)) return of('fenced', 'warning', `${name} is stopped and locked since a failover; ${divergence(node, view, extras)}`, 'Its data directory cannot be started until it has rejoined; its WAL is kept. To make it anew instead: take it out with remove-standby, then add-standby with another directory.', [`pgrepl rejoin ${name}`]);
       return of('node-down', level, `${name} is stopped`, stoppedHint(node, view, extras), isForeign(node, view) ? [] : [`pgrepl rejoin ${name}`]);
     case 'starting':
       return of('node-starting', level, `${name} is starting up and lets nobody in yet${because}`, null);

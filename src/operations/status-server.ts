@@ -92,6 +92,7 @@ function factsOf(spec: NodeSpec, answer: Answer, timeoutMs: number): NodeFacts {
     state: judgeState(answer, { directory: null, processes: null, pidFile: null, trouble: null }),
     server,
     glimpse: answer !== null && 'error' in answer ? (answer.glimpse ?? null) : null,
+    clock: null,
     // SQLSTATE 57P03 is one for three states; from afar only the server's own words tell them apart.
     trouble: error === null ? (server === null ? `no answer within ${Number((timeoutMs / 1_000).toFixed(1))} s` : null) : error.details[0] === '57P03' ? (error.details[1] ?? error.message) : error.message,
   };

@@ -32,24 +32,24 @@ function oneSlot(slot: Slot, on: ViewedNode, view: StatusView, extras: StatusExt
   }
   const danger = retention(slot, on, node, what, owner, extras);
   const inactive = !slot.active && slot.restartLsn !== null;
-  return [...(danger === null ? [] : [danger]), ...(inactive ? [inactiveSlot(slot, node, what, owner, view)] : [])];
+  return [...(danger === null ? [] : [danger]), ...(inactive ? [inactiveSlot(slot, on, node, what, owner, view)] : [])];
 }
 
-function inactiveSlot(slot: Slot, node: string, what: string, owner: ViewedNode | null, view: StatusView): Finding {
+function inactiveSlot(slot: Slot, on: ViewedNode, node: string, what: string, owner: ViewedNode | null, view: StatusView): Finding {
   const upstream = owner === null ? null : (view.links.get(owner.name)?.upstream ?? null);
-  return {
+  const finding = (hint: string | null, next: readonly string[]): Finding => ({
     id: 'slot-inactive',
     level: 'warning',
     node,
     says: `${what} is used by nobody and keeps ${slot.retainedBytes === null ? 'WAL' : `${renderBytes(Math.max(0, slot.retainedBytes))} of WAL`}`,
-    hint:
-      owner === null
-        ? `${isAlone(view) ? '' : 'No node of the cluster file has it. '}If its user is gone for good, drop it with pg_drop_replication_slot.`
-        : upstream === null
-          ? null
-          : `${owner.name} streams from ${upstream.name} without it: WAL that ${owner.name} needs may be removed, and this slot keeps WAL for nothing.`,
-    next: owner === null ? [] : [upstream === null ? `pgrepl rejoin ${owner.name}` : `pgrepl follow ${owner.name} --upstream ${upstream.name}`],
-  };
+    hint,
+    next,
+  });
+  if (owner === null) return finding(`${isAlone(view) ? '' : 'No node of the cluster file has it. '}If its user is gone for good, drop it with pg_drop_replication_slot.`, []);
+  const elsewhere = owner === view.primary || (upstream !== null && upstream !== on && upstream.server?.slots.some((other) => other.active && other.name === slot.name) === true);
+  if (elsewhere && view.primary !== null) return finding(`${owner.name} ${owner === view.primary ? 'is the primary' : `streams from ${upstream?.name ?? '?'} with a slot there`}: this one was left by a change of roles, and keeps WAL for nothing.`, [`pgrepl promote ${view.primary.name}`]);
+  if (upstream === null) return finding(null, [`pgrepl rejoin ${owner.name}`]);
+  return finding(`${owner.name} streams from ${upstream.name} without it: WAL that ${owner.name} needs may be removed, and this slot keeps WAL for nothing.`, [`pgrepl follow ${owner.name} --upstream ${upstream.name}`]);
 }
 
 function retention(slot: Slot, on: ViewedNode, node: string, what: string, owner: ViewedNode | null, { walBytesPerSecond }: StatusExtras): Finding | null {

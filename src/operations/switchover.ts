@@ -21,7 +21,7 @@ export function decideSwitchover(view: ClusterView, primary: NodeView, want: Pro
   const siblings = followersOf(view, primary).filter((node) => node !== candidate);
   refuseOn(title, [...judgePrimary(primary, interrupted), ...judgeCandidate(view, primary, candidate, siblings, 'planned')]);
   const name = candidate.spec.name;
-  const fragile = whatBreaks(primary);
+  const fragile = whatBreaks(primary, candidate);
   return {
     plan: {
       // The same words whichever way a node becomes the primary: by them an unfinished run is found again.

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, fstatSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, rmSync, writeSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { PgreplError } from '../errors.ts';
@@ -36,7 +36,11 @@ export function openJournal(directory: string, header: RunHeader): Journal {
     writeLine(fd, header);
     syncDirectories(directory, made);
   } catch (error) {
-    if (fd !== null) closeSync(fd);
+    if (fd !== null) {
+      closeSync(fd);
+      // Nothing was done, and so nothing is to be remembered.
+      rmSync(path, { force: true });
+    }
     throw unwritable('refused', path, error);
   }
   return journalOn(fd, header.run, path);

@@ -179,6 +179,8 @@ export interface Server {
   otherManagers(): Promise<readonly string[]>;
   /** True while a connection with this application name is open on this server. */
   hasClient(applicationName: string): Promise<boolean>;
+  /** `database.schema.table`, at most 20; also of a standby, which shows those of its primary. Empty where no database lets us in. */
+  unloggedTables(): Promise<readonly string[]>;
   positions(): Promise<Positions>;
   role(name: string): Promise<RoleFacts | null>;
   /** LOGIN REPLICATION and nothing more; the verifier is sent, never the password. Idempotent: an existing role gets these. */

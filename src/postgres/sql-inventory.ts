@@ -84,10 +84,20 @@ export async function askManagers(session: Session, signal: AbortSignal | undefi
   return otherManagers(JSON.parse(rows[0]?.['marks'] ?? '{}') as RawMarks);
 }
 
-async function unloggedTables(databases: readonly string[], openDatabase: OpenDatabase, signal: AbortSignal | undefined): Promise<readonly string[]> {
+/** How long an emergency may wait for a notice; databases that were not asked by then are passed over. */
+const NOTICE_MS = 1_000;
+
+/** Unlogged tables of every database, as far as they are told in time. */
+export async function askUnloggedTables(session: Session, openDatabase: OpenDatabase, signal: AbortSignal | undefined): Promise<readonly string[]> {
+  const rows = await session.query('SELECT datname AS name FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1', { signal });
+  return await unloggedTables(rows.flatMap(({ name }) => (typeof name === 'string' ? [name] : [])), openDatabase, signal, NOTICE_MS);
+}
+
+async function unloggedTables(databases: readonly string[], openDatabase: OpenDatabase, signal: AbortSignal | undefined, withinMs = Infinity): Promise<readonly string[]> {
   const found: string[] = [];
+  const until = performance.now() + withinMs;
   for (const database of databases) {
-    if (found.length >= AT_MOST_TABLES || signal?.aborted === true) break;
+    if (found.length >= AT_MOST_TABLES || signal?.aborted === true || performance.now() > until) break;
     try {
       const session = await openDatabase(database);
       try {

@@ -5,7 +5,7 @@ import { parseLsn, type Lsn } from './lsn.ts';
 import type { FileError, HbaRuleRow, RoleFacts, Server } from './server.ts';
 import type { QueryOptions, Row, Session } from './session.ts';
 import { factsQuery, parseFacts, parsePositions, POSITIONS_QUERY } from './sql-facts.ts';
-import { askInventory, askManagers, type OpenDatabase } from './sql-inventory.ts';
+import { askInventory, askManagers, askUnloggedTables, type OpenDatabase } from './sql-inventory.ts';
 import { quoteIdentifier, quoteLiteral, quoteSettingName } from './sql-text.ts';
 
 export interface OpenServerOptions {
@@ -58,6 +58,7 @@ export function openServer(session: Session, { signal, openDatabase, guard, modi
     inventory: async () => await askInventory(session, openDatabase, signal),
     otherManagers: async () => await askManagers(session, signal),
     hasClient: async (applicationName) => (await one(CLIENT_QUERY, [applicationName]))?.['there'] === 'true',
+    unloggedTables: async () => await askUnloggedTables(session, openDatabase, signal),
     positions: async () => parsePositions((await ask(POSITIONS_QUERY, { name: 'positions', deadlineMs: 10_000 }))[0]),
     role,
 

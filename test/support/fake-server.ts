@@ -81,6 +81,10 @@ export class FakeServer implements Server {
     });
   }
 
+  async unloggedTables(): Promise<readonly string[]> {
+    return await this.#ask(() => []);
+  }
+
   async inventory(): Promise<Inventory> {
     return await this.#ask((server) => ({
       databaseBytes: 64 * 1024 ** 2,

@@ -19,7 +19,7 @@ export const follow: Command = change<Follow>({
     const parsed = await parseKnown(context, OPTIONS);
     const name = knownNode(context.words.arguments[0] ?? '', parsed.topology);
     const typed = context.words.text('upstream');
-    if (typed === undefined) throw usageError('upstream-missing', `which node ${name} is to stream from is missing`, { node: name, next: [`pgrepl follow ${name} --upstream NODE`] });
+    if (typed === undefined) throw usageError('upstream-missing', `--upstream is missing: the node that ${name} is to stream from`, { node: name, next: [`pgrepl follow ${name} --upstream NODE`] });
     const upstream = knownNode(typed, parsed.topology);
     if (upstream === name) throw usageError('upstream-self', `${name} cannot stream from itself`, { node: name });
     return { ...parsed, want: { name, upstream } };

@@ -72,7 +72,7 @@ test('what is not known is a question mark', () => {
     node1  ?     unreachable   ?         ?         ?     ?  ?
     node2  ?     unreachable   ?         ?         ?     ?  ?
 
-    ✖ no node takes writes
+    ✖ no primary answers
 
     ✖ node2 has running processes but does not answer
       hint  A frozen server can go on at any moment: do not take it for dead.

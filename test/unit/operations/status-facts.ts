@@ -47,7 +47,7 @@ function server(name: string, words: ServerWords): ServerFacts {
 
 export function facts(name: string, more: Partial<NodeFacts> = {}): NodeFacts {
   const place = { name: parseNodeName(name), cluster: 'shop', host: '127.0.0.1', port: 5433, pgdata: `/srv/pg/${name}`, via: 'local', osUser: 'postgres', adminUser: 'postgres', passfile: '', replicationUser: parseRoleName('replicator') };
-  return { place, directory: 'data', directoryMode: null, owner: null, control: null, processes: null, hasSignal: false, staging: null, emptyHolder: null, state: 'up', server: null, glimpse: null, trouble: null, ...more };
+  return { place, directory: 'data', directoryMode: null, owner: null, control: null, processes: null, hasSignal: false, staging: null, emptyHolder: null, state: 'up', server: null, glimpse: null, clock: null, trouble: null, ...more };
 }
 
 /** A primary that lists these standbys, each with its slot. */

@@ -4,7 +4,7 @@ import { exitOfStatus, judgeStatus, type Finding, type StatusDocument } from '..
 import { PgreplError } from '../../../src/errors.ts';
 import { parseLsn } from '../../../src/postgres/lsn.ts';
 import { parseSystemIdentifier } from '../../../src/postgres/names.ts';
-import { CURRENT, facts, primary, sender, slot, standby, stopped, topologyOf } from './status-facts.ts';
+import { CURRENT, facts, primary, sender, slot, standby, stopped, SYSTEM, topologyOf } from './status-facts.ts';
 
 const pair = topologyOf(['node1', 'node2']);
 const trio = topologyOf();
@@ -229,7 +229,7 @@ test.each([
 test('a stopped primary leaves the cluster without one, and starting it again is said to be the first choice', () => {
   const document = judgeStatus(pair, [stopped('node1', { state: 'in production' }), standby('node2', 5433, { receiver: null })]);
   expect(node(document, 'node1')).toMatchObject({ role: 'primary', state: 'stopped' });
-  expect(the(document, 'no-primary')).toMatchObject({ says: 'no node takes writes: node1 is stopped', next: ['pgrepl promote --dry-run'] });
+  expect(the(document, 'no-primary')).toMatchObject({ says: 'no node takes writes: node1 is stopped', next: ['pgrepl init-primary node1 --start', 'pgrepl promote --dry-run'] });
 });
 
 test('a password in primary_conninfo is a warning and is not shown', () => {
@@ -263,4 +263,37 @@ test('G15 G16 a refused port is a stopped server only where no process has its d
   expect(judgeState(failed('server-starting'), empty)).toBe('starting');
   expect(judgeState(failed('too-many-clients'), empty)).toBe('closed');
   expect(judgeState(failed('another-server'), empty)).toBe('unknown');
+});
+
+test('G04 clocks that differ are shown, and decide nothing', () => {
+  const clock = (aheadSeconds: number, withinSeconds = 0.01): { readonly clock: { readonly aheadSeconds: number; readonly withinSeconds: number } } => ({ clock: { aheadSeconds, withinSeconds } });
+  const at = (one: number, two: number, within?: number): StatusDocument => judgeStatus(pair, [{ ...primary('node1', ['node2']), ...clock(one) }, { ...standby('node2'), ...clock(two, within) }]);
+  const ahead = at(-1, 91);
+  expect(the(ahead, 'clock-skew')).toMatchObject({ level: 'info', node: 'node2', says: 'the clock of node2 is 92 s ahead of that of node1' });
+  expect([ahead.verdict, exitOfStatus(ahead)]).toEqual(['ok', 0]);
+  expect(the(at(0, -5), 'clock-skew').says).toBe('the clock of node2 is 5 s behind that of node1');
+  // Both away from this machine is no skew between them, and a slow answer may explain it.
+  expect(ids(at(500, 501))).toEqual([]);
+  expect(ids(at(0, 4, 3))).toEqual([]);
+});
+
+test('G14 a primary that is full is the primary, with its position; two primaries are two, full or not', () => {
+  const glimpse = { systemIdentifier: parseSystemIdentifier(SYSTEM), inRecovery: false, timeline: 3, lsn: parseLsn(CURRENT), dataDirectory: '/srv/pg/node1', version: '15.18' };
+  const full = facts('node1', { state: 'closed', glimpse, trouble: 'sorry, too many clients already' });
+  const document = judgeStatus(pair, [full, standby('node2')]);
+  expect(document).toMatchObject({ primary: 'node1', verdict: 'critical' });
+  expect(node(document, 'node1')).toMatchObject({ role: 'primary', state: 'running', timeline: 3, lsn: CURRENT, version: '15.18' });
+  expect(node(document, 'node2')).toMatchObject({ state: 'streaming', upstream: 'node1', lag: { receivedBytes: 0, replayedBytes: 0 } });
+  expect(ids(document)).toEqual(['critical node-full node1', 'warning attachment-unproved node2']);
+  const both = judgeStatus(pair, [full, primary('node2', [])]);
+  expect([both.primary, the(both, 'two-primaries').says]).toEqual([null, `2 nodes take writes: node1 (timeline 3, at ${CURRENT}, started ?) and node2 (timeline 1, at ${CURRENT}, started 2025-10-09T08:53:20Z)`]);
+});
+
+test('a slot that a change of roles left behind is told as that, with the command that drops it', () => {
+  const left = { ...standby('node2'), server: { ...standby('node2').server!, slots: [slot('node1', { active: false }), slot('node3', { active: false })] } };
+  const document = judgeStatus(trio, [primary('node1', ['node2', 'node3']), left, standby('node3')]);
+  expect(document.findings.map(({ id, hint, next }) => [id, hint, next])).toEqual([
+    ['slot-inactive', 'node1 is the primary: this one was left by a change of roles, and keeps WAL for nothing.', ['pgrepl promote node1']],
+    ['slot-inactive', 'node3 streams from node1 with a slot there: this one was left by a change of roles, and keeps WAL for nothing.', ['pgrepl promote node1']],
+  ]);
 });
