@@ -217,6 +217,25 @@ trioStories({}, (trio, { each, once }) => {
     });
   });
 
+  once('what breaks is told before: unlogged tables, and a synchronous list that no standby is on; the failover itself waits for neither (H16, F01)', async () => {
+    await trio(async (m) => {
+      await m.sql('node1', 'CREATE UNLOGGED TABLE cache (n int)');
+      await m.eventually('node2', `SELECT to_regclass('cache') IS NOT NULL`, 't');
+      await m.sql('node2', `ALTER SYSTEM SET synchronous_standby_names = 'ANY 1 (elsewhere)'`);
+      await m.sql('node2', 'SELECT pg_reload_conf()');
+      await m.stopServer('node1');
+      const { stdout } = await m.ok(['promote', 'node2', '--dry-run']);
+      expect(stdout).toContain('unlogged tables will be empty: postgres.public.cache');
+      expect(stdout).toContain('synchronous_standby_names of node2 is "ANY 1 (elsewhere)", and none of its standbys is named: commits of clients will wait');
+      const ran = await m.ok(['promote', 'node2', '--yes']);
+      expect(ran.ms).toBeLessThan(30_000);
+      expect((await statusOf(m)).finding('commits-wait')).toMatchObject({ node: 'node2', level: 'critical' });
+      await m.sql('node2', 'ALTER SYSTEM RESET synchronous_standby_names');
+      await m.sql('node2', 'SELECT pg_reload_conf()');
+      await expectRoles(m, AFTER);
+    });
+  });
+
   once('a cascade under the new primary stays where it is, and the cluster file names nobody wrongly', async () => {
     await trio(async (m) => {
       expect(upstreamKeys(m)).toEqual({ node3: 'node2' });

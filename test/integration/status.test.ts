@@ -134,8 +134,12 @@ trioStories({}, (trio, { each, once }) => {
 
   each('two primaries: critical, both named with timeline, position and start; nothing that writes is run', async () => {
     await trio(async (m) => {
+      // Whatever a server's zone and style of dates are, times come out in UTC (G25).
+      await alter(m, 'node1', { timezone: 'Asia/Kolkata', datestyle: 'SQL, DMY', intervalstyle: 'sql_standard', lc_messages: 'C' });
       await m.sql('node3', 'SELECT pg_promote()');
       const seen = await statusOf(m);
+      const started = new Date(Number(await m.sql('node1', 'SELECT floor(extract(epoch FROM pg_postmaster_start_time()) * 1000)'))).toISOString().replace(/\.\d+Z$/, 'Z');
+      expect(seen.finding('two-primaries').says).toContain(`started ${started}) and`);
       expect(seen).toMatchObject({ exit: 8, verdict: 'critical', primary: null });
       expect(seen.finding('two-primaries').says).toMatch(/^2 nodes take writes: node1 \(timeline 1, at 0\/[0-9A-F]+, started 20.*Z\) and node3 \(timeline 2, at 0\/[0-9A-F]+, started 20.*Z\)$/);
       for (const change of [['switchover', 'node2'], ['promote', 'node2'], ['follow', 'node2', '--upstream', 'node3'], ['remove-standby', 'node2']]) {
