@@ -52,8 +52,9 @@ export async function carryOut<W>(shape: ChangeShape<W>, context: Context): Prom
     if (shown.edits.length > 0) await mustBeWritable(parsed.topology.file);
     if (shown.question !== null) await confirm(context, shown.plan.title, shown.question);
     if (nothingToRun(shown, parsed.topology, context)) {
-      await saveTopology(parsed.topology, shown.edits);
-      return reporter.result({ run: null, result: { outcome: 'unchanged', error: null, failedAt: null }, title: shown.plan.title, done: shown.done, next: shown.next });
+      // To take a stopped node out of the file is a change, though no step is left for it.
+      const wrote = await saveTopology(parsed.topology, shown.edits);
+      return reporter.result({ run: null, result: { outcome: wrote ? 'done' : 'unchanged', error: null, failedAt: null }, title: shown.plan.title, done: shown.done, next: shown.next });
     }
     return await underLocks({ context, parsed, decide, shown, locks: early.locks, world, places, run, reporter });
   } finally {

@@ -9,7 +9,7 @@ import { withWholeLines } from './whole-lines.ts';
 /** Says what went wrong, once, in the form that was asked for; returns the exit code. */
 export function reportFailure(thrown: unknown, io: Io, argv: readonly string[], definition: Definition | null): number {
   const error = withWholeLines(
-    io.signal.aborted && !(thrown instanceof PgreplError) ? new PgreplError('interrupted', 'interrupted', 'interrupted; nothing was changed', { cause: thrown }) : asPgreplError(thrown),
+    isInterruption(thrown, io) ? new PgreplError('interrupted', 'interrupted', 'interrupted; nothing was changed', { cause: thrown }) : asPgreplError(thrown),
     `pgrepl ${quoteWords(argv)}`,
   );
   const exit = exitCodeOf(error, io);
@@ -24,4 +24,9 @@ export function reportFailure(thrown: unknown, io: Io, argv: readonly string[], 
   }
   io.stderr.write(renderError(error, terminalFor(io.stderr, io.env, !options.includes('--no-color'))));
   return exit;
+}
+
+/** What is thrown to here happened before anything began, so that an interruption has changed nothing, and says so. */
+function isInterruption(thrown: unknown, io: Io): boolean {
+  return thrown instanceof PgreplError ? thrown.code === 'interrupted' : io.signal.aborted;
 }

@@ -12,14 +12,16 @@ const HEADER = ' yaml-language-server: $schema=./node_modules/pgrepl/schema/clus
 
 /**
  * Writes the edits into the cluster file: every other byte of meaning, comments and order included, is kept. The file is read
- * again right before, checked before it replaces the old one, and replaced in one rename.
+ * again right before, checked before it replaces the old one, and replaced in one rename. True when that changed it.
  */
-export async function saveTopology(topology: Topology, edits: readonly TopologyEdit[]): Promise<void> {
-  if (edits.length === 0) return;
+export async function saveTopology(topology: Topology, edits: readonly TopologyEdit[]): Promise<boolean> {
+  if (edits.length === 0) return false;
   const path = await realpath(topology.file).catch(() => topology.file);
   const before = await readClusterText(path);
   const after = await editClusterText(before, path, topology, edits);
-  if (after !== before) await replaceFile(path, after);
+  if (after === before) return false;
+  await replaceFile(path, after);
+  return true;
 }
 
 /** The text of the cluster file after the edits. Throws when what comes out would not be a right cluster file. */

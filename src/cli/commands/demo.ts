@@ -118,7 +118,7 @@ async function pgrepl(stage: Stage, words: readonly string[], output: 'show' | '
   if (text !== '') for (const line of text.split('\n')) out.line(`  ${line}`);
   if (!expected.includes(code)) {
     context.io.stderr.write(errors.join(''));
-    if (context.io.signal.aborted) throw new PgreplError('interrupted', 'interrupted', 'the demo was interrupted; its servers are removed');
+    if (context.io.signal.aborted) throw new PgreplError('interrupted', 'demo-interrupted', 'the demo was interrupted; its servers are removed');
     throw new PgreplError('undone', 'demo-failed', `pgrepl ${words[0] ?? ''} ended with exit code ${code}`, { hint: 'The servers of the demo are removed. --keep leaves them only when it ends well.' });
   }
   if (output === 'result') out.line(out.paint.dim(`  ${((performance.now() - begun) / 1000).toFixed(1)} s`));
@@ -155,7 +155,7 @@ async function untilWriting(stage: Stage, writer: DemoWriter, more: number): Pro
   const goal = writer.acknowledged + more;
   const deadline = performance.now() + 30_000;
   while (writer.acknowledged < goal) {
-    if (stage.context.io.signal.aborted) throw new PgreplError('interrupted', 'interrupted', 'the demo was interrupted; its servers are removed');
+    if (stage.context.io.signal.aborted) throw new PgreplError('interrupted', 'demo-interrupted', 'the demo was interrupted; its servers are removed');
     if (performance.now() > deadline) throw new PgreplError('undone', 'demo-stuck', 'the client of the demo could not write for 30 seconds');
     await new Promise((resolve) => setTimeout(resolve, 5));
   }

@@ -72,7 +72,7 @@ function asTree({ io, globals }: Context, again: boolean): (document: StatusDocu
   return (document) => {
     // Made anew for each page: the window may have another size by now. Into a file or a pipe no line is shortened.
     const terminal = terminalFor(io.stdout, io.env, globals.color);
-    const columns = io.stdout.isTTY === true ? terminal.columns : 160;
+    const columns = io.stdout.columns ?? 160;
     const clear = again && terminal.isLive ? '\u001b[H\u001b[2J' : '';
     const stamp = again ? `${terminal.paint.dim(new Date().toISOString().replace(/\.\d+Z$/, 'Z'))}\n` : '';
     terminal.write(`${clear}${stamp}${renderStatus(document, { paint: terminal.paint, columns })}${again && clear === '' ? '\n' : ''}`);
