@@ -18,6 +18,7 @@ function stateFindings(node: ViewedNode, view: StatusView, extras: StatusExtras)
       return [];
     case 'down':
       if (isLocked(node)) return of('fenced', 'warning', `${name} is stopped and locked since a failover; ${divergence(node, view, extras)}`, 'Its data directory cannot be started until it has rejoined; its WAL is kept. To make it anew instead: take it out with remove-standby, then add-standby with another directory.', [`pgrepl rejoin ${name}`]);
+      if (isHandedOver(node, view)) return of('node-down', level, `${name} is stopped: a change of roles shut it down and prepared it as a standby, and was not finished`, 'It is brought back by the command that was interrupted, or by this one.', [`pgrepl promote ${view.primary?.name ?? ''}`]);
       return of('node-down', level, `${name} is stopped`, stoppedHint(node, view, extras), isForeign(node, view) ? [] : [`pgrepl rejoin ${name}`]);
     case 'starting':
       return of('node-starting', level, `${name} is starting up and lets nobody in yet${because}`, null);
@@ -31,6 +32,12 @@ function stateFindings(node: ViewedNode, view: StatusView, extras: StatusExtras)
     case 'unknown':
       return of('node-unreachable', level, `${name} cannot be reached${because}`, 'Whether it runs is not known: it may still take writes.');
   }
+}
+
+/** True for an old primary that a hand-over shut down and marked as a standby, and nobody has started as one yet. */
+function isHandedOver({ facts: { control, hasSignal, directoryMode } }: ViewedNode, view: StatusView): boolean {
+  const timeline = view.primary?.server?.timeline ?? 0;
+  return hasSignal && control?.state === 'shut down' && control.timeline < timeline && directoryMode !== LOCKED_MODE;
 }
 
 /** True for a stopped node whose data directory a failover has locked. */

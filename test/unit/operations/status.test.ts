@@ -297,3 +297,11 @@ test('a slot that a change of roles left behind is told as that, with the comman
     ['slot-inactive', 'node3 streams from node1 with a slot there: this one was left by a change of roles, and keeps WAL for nothing.', ['pgrepl promote node1']],
   ]);
 });
+
+test('I15 an old primary that a hand-over left stopped is brought back by a command that is named', () => {
+  const left = stopped('node2', { state: 'shut down', timeline: 1 }, { hasSignal: true });
+  const found = the(judgeStatus(pair, [primary('node1', [], { timeline: 2 }), left]), 'node-down');
+  expect(found).toMatchObject({ level: 'warning', node: 'node2', next: ['pgrepl promote node1'] });
+  // One that was a standby all the time is only stopped.
+  expect(the(judgeStatus(pair, [primary('node1', []), stopped('node2', { state: 'shut down in recovery' }, { hasSignal: true })]), 'node-down').says).toBe('node2 is stopped');
+});
