@@ -153,7 +153,7 @@ class SshMachine {
     });
     if (envelope.code !== null) return exit;
     if (exit.code !== 255 && !envelope.hasBegun && become.length > 0) throw mayNotBecome(this.label, connection.greeting.me.user, account.user, envelope.noise);
-    if (!(await connection.check())) throw connectionLost(this.label, command.program, command.effect, [...connection.said, ...envelope.noise]);
+    if (!(await connection.check())) throw connectionLost(this.label, command.program, command.effect, connection.said);
     if (envelope.hasBegun) throw connectionLost(this.label, command.program, command.effect, ['the shell around it was killed', ...envelope.noise]);
     if (exit.code !== 255) throw new PgreplError('unreachable', 'ssh-no-shell', `${this.label} did not run ${command.program}`, { details: envelope.noise });
     slot.refused();
@@ -186,7 +186,7 @@ class SshMachine {
     const { code, stderr } = await program.ended;
     const said = linesOf(stderr);
     if (code !== 255 && become.length > 0) throw mayNotBecome(this.label, connection.greeting.me.user, account.user, said);
-    if (!(await connection.check())) throw connectionLost(this.label, argv[0], 'reads', [...connection.said, ...said]);
+    if (!(await connection.check())) throw connectionLost(this.label, argv[0], 'reads', connection.said);
     if (code !== 255) throw new PgreplError('unreachable', 'ssh-no-shell', `${this.label} did not run ${argv[0]}`, { details: said });
     slot.refused();
     return null;

@@ -28,7 +28,7 @@ export interface FleetHost {
   kill(): void;
 }
 
-/** Who may log in, with which shell. */
+/** Who may log in besides root and postgres. */
 export const FLEET_USERS = {
   /** May become postgres by sudo, as in the sudoers line of the manual. */
   admin: 'pgradmin',
@@ -36,9 +36,19 @@ export const FLEET_USERS = {
   plain: 'pgrplain',
   /** One command only. */
   some: 'pgrsome',
-  /** dash, and a profile that talks. */
-  dash: 'pgrdash',
+  /** A login shell that talks. */
+  noisy: 'pgrnoisy',
+  /** No login shell. */
+  closed: 'pgrclosed',
 } as const;
+
+/** Login shells of this machine, each with a user of the fleet who has it. */
+export function shellsAtHand(): readonly (readonly [shell: string, login: string])[] {
+  return ['/bin/bash', '/bin/dash', '/bin/csh', '/usr/bin/fish', '/bin/zsh', '/bin/ksh'].filter(existsSync).map((shell) => [shell, `pgr${shell.slice(shell.lastIndexOf('/') + 1)}`]);
+}
+
+/** What a login shell may do before it comes to the command: speak on both outputs, set variables, go elsewhere. */
+const TALK = 'echo hello; echo hello >&2; export PGHOST=elsewhere PGPASSWORD=x; cd /tmp; printf "no line feed"\n';
 
 const PROGRAMS = ['/usr/sbin/sshd', '/usr/bin/sudo', '/usr/bin/ssh', '/usr/bin/ssh-keygen', '/usr/bin/unshare', '/usr/bin/nsenter'];
 
@@ -158,8 +168,8 @@ function furnish(root: string, own: string, address: string, { sshd = [] }: Flee
     writeFileSync(join(own, path), content, { mode });
   };
   for (const part of ['home', 'root', 'srv', 'var/lib/postgresql', 'etc/sudoers.d']) mkdirSync(join(own, part), { recursive: true });
-  const shells: Readonly<Record<string, string>> = { [FLEET_USERS.dash]: '/bin/dash' };
-  const users = Object.values(FLEET_USERS).map((name, index) => ({ name, id: 54_321 + index, gid: 54_321 + index, home: `/home/${name}`, shell: shells[name] ?? '/bin/bash' }));
+  const logins = [...Object.values(FLEET_USERS).map((name) => [name === FLEET_USERS.closed ? '/usr/sbin/nologin' : '/bin/bash', name] as const), ...shellsAtHand()];
+  const users = logins.map(([shell, name], index) => ({ name, id: 54_321 + index, gid: 54_321 + index, home: `/home/${name}`, shell }));
   const passwd = readFileSync('/etc/passwd', 'utf8').split('\n').filter((line) => line !== '' && !line.startsWith('postgres:'));
   const group = readFileSync('/etc/group', 'utf8').split('\n').filter((line) => line !== '' && !line.startsWith('postgres:'));
   const postgres = /^postgres:[^:]*:(\d+):(\d+):/m.exec(readFileSync('/etc/passwd', 'utf8'));
@@ -168,6 +178,7 @@ function furnish(root: string, own: string, address: string, { sshd = [] }: Flee
   write('etc/group', [...group, ...all.map(({ name, gid }) => `${name}:x:${gid}:`), ''].join('\n'));
   write('etc/shadow', ['root', ...all.map(({ name }) => name), ''].map((name) => (name === '' ? '' : `${name}:*:19000:0:99999:7:::`)).join('\n'), 0o640);
   write('etc/sudoers.d/fleet', `${FLEET_USERS.admin} ALL=(postgres) NOPASSWD: ALL\n${FLEET_USERS.some} ALL=(postgres) NOPASSWD: /bin/true\n`, 0o440);
+  write(`home/${FLEET_USERS.noisy}/.bashrc`, TALK);
   for (const { id, gid, home } of [...all, { id: 0, gid: 0, home: '/root' }]) {
     write(`${home}/.ssh/authorized_keys`, readFileSync(join(root, 'key.pub'), 'utf8'), 0o600);
     execFileSync('chown', ['-R', `${id}:${gid}`, join(own, home)]);
