@@ -59,7 +59,7 @@ async function ownerAndPassfile(topology: Topology, node: NodeSpec, machines: Ma
   const said = node.passfile?.startsWith('/') === true ? node.passfile : null;
   if (node.osUser !== undefined && said !== null) return { osUser: node.osUser, passfile: said };
   const host = await machines.open(node.via);
-  const osUser = node.osUser ?? (await orAfter(askMs, callerOrPostgres(host), async () => (await ownerOf(host, node.pgdata)) ?? (await usualOwner(host))));
+  const osUser = node.osUser ?? (await orAfter(askMs, callerOrPostgres(host), async () => await likelyOwner(host, node.pgdata)));
   const relative = node.passfile?.startsWith('~/') === true ? node.passfile.slice(2) : `.pgrepl/${topology.cluster}.pass`;
   const passfile = said ?? (await orAfter(askMs, `~${osUser}/${relative}`, async () => `${await host.as(osUser).home()}/${relative}`));
   return { osUser, passfile };
@@ -67,6 +67,12 @@ async function ownerAndPassfile(topology: Topology, node: NodeSpec, machines: Ma
 
 function callerOrPostgres(host: Host): string {
   return host.user === 'root' ? 'postgres' : host.user;
+}
+
+async function likelyOwner(host: Host, pgdata: string): Promise<string> {
+  const usual = await usualOwner(host);
+  // Whoever logs in may often not even look: the home of postgres is closed on RHEL.
+  return (await ownerOf(host.user === 'root' ? host : host.as(usual), pgdata)) ?? usual;
 }
 
 /** On another machine whoever logs in is seldom meant: an administrator is there to act as `postgres`, where he may. */

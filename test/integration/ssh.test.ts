@@ -1,0 +1,168 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { isBrief, programEnv } from '../support/at-hand.ts';
+import { withMachine, type Machine } from '../support/cluster.ts';
+import { FLEET_USERS, fleetMissing, openFleet, type Fleet, type FleetHost } from '../support/fleet.ts';
+import type { Ran, RunningPgrepl } from '../support/run-pgrepl.ts';
+
+const missing = fleetMissing() ?? (isBrief() ? 'the short run tells the contract alone' : null);
+if (missing !== null) process.stderr.write(`the story over ssh is skipped: ${missing}\n`);
+
+const DATA = '/srv/pg/data';
+
+/** An operator with three machines at the other end of ssh, where an admin may become the servers' owner and nothing else. */
+interface Far {
+  readonly hosts: readonly [FleetHost, FleetHost, FleetHost];
+  start(...args: string[]): RunningPgrepl;
+  ok(...args: string[]): Promise<Ran>;
+  /** `init-primary` or `add-standby` with what it needs to know of that machine. */
+  at(command: string, host: FleetHost, ...more: string[]): string[];
+  /** The first column of the first row, asked on the machine itself. */
+  sql(host: FleetHost, text: string): string;
+  /** Waits for an answer of the machine. */
+  eventually(host: FleetHost, text: string, answer: string): Promise<void>;
+  status(): Promise<readonly string[]>;
+  /** What is left there of pgrepl: sessions of the admin, shells, programs. */
+  left(host: FleetHost): readonly string[];
+  nothingLeft(withinMs: number): Promise<void>;
+}
+
+describe.skipIf(missing !== null)('three machines behind ssh', () => {
+  let fleet: Fleet;
+  beforeEach(async () => {
+    fleet = await openFleet(3);
+    for (const host of fleet.hosts) host.run('root', ['install', '-d', '-o', 'postgres', '-g', 'postgres', '-m', '700', '/srv/pg']);
+  });
+  afterEach(() => {
+    fleet.close();
+  });
+
+  async function withFar(story: (far: Far) => Promise<void>): Promise<void> {
+    await withMachine(async (m) => {
+      await writeFile(m.clusterFile, `# made by a test\ndefaults:\n  bin-dir: ${m.installation.binDir}\n`);
+      await story(farOf(m, fleet));
+    });
+  }
+
+  test('a primary, two standbys, a switchover, a failover and a farewell, by an admin with sudo', async () => {
+    await withFar(async ({ hosts: [db1, db2, db3], ok, at, sql, eventually, status, nothingLeft }) => {
+      await ok(...at('init-primary', db1));
+      expect((await ok('init-primary', 'db1', '--yes')).stdout).toContain('nothing to do');
+      await ok(...at('add-standby', db2));
+      await ok(...at('add-standby', db3));
+      expect(await status()).toEqual(['db1 primary running', 'db2 standby streaming db1', 'db3 standby streaming db1']);
+      // From server to server, each at its own address.
+      expect(sql(db1, `SELECT string_agg(application_name || ' ' || host(client_addr), ', ' ORDER BY 1) FROM pg_stat_replication`)).toBe(`db2 ${db2.address}, db3 ${db3.address}`);
+      expect(db2.run('root', ['stat', '-c', '%U %a', `${DATA}/pgrepl.conf`, '/var/lib/postgresql/.pgrepl/main.pass'])).toBe('postgres 600\npostgres 600\n');
+      sql(db1, 'CREATE TABLE kept AS SELECT 1 AS one');
+
+      await ok('switchover', 'db2', '--yes');
+      expect(await status()).toEqual(['db1 standby streaming db2', 'db2 primary running', 'db3 standby streaming db2']);
+      await ok('follow', 'db3', '--upstream', 'db1', '--yes');
+      expect(await status()).toEqual(['db1 standby streaming db2', 'db2 primary running', 'db3 standby streaming db1']);
+
+      db2.run('root', ['sh', '-c', `kill -QUIT "$(head -n 1 ${DATA}/postmaster.pid)"`]);
+      await ok('promote', '--yes');
+      const [first, ...others] = await status();
+      expect([first, others]).toEqual(['db1 primary running', ['db2 unknown stopped', 'db3 standby streaming db1']]);
+      expect(db2.run('root', ['stat', '-c', '%a', DATA])).toBe('701\n');
+      await eventually(db3, 'SELECT one FROM kept', '1');
+      await ok('remove-standby', 'db3', '--yes');
+      expect(sql(db1, 'SELECT count(*) FROM pg_replication_slots')).toBe('0');
+      await nothingLeft(10_000);
+    });
+  });
+
+  test('an operator that is killed in the middle of a copy leaves nothing running, and the same command finishes', async () => {
+    await withFar(async ({ hosts: [db1, db2], start, ok, at, sql, status, nothingLeft }) => {
+      await ok(...at('init-primary', db1));
+      const copying = start(...at('add-standby', db2, '--max-rate', '2M'));
+      await copying.until(/copy db1 with pg_basebackup/);
+      await eventuallyRuns(db2, 'pg_basebackup');
+      copying.kill('SIGKILL');
+      await nothingLeft(15_000);
+      await ok(...at('add-standby', db2));
+      expect(await status()).toEqual(['db1 primary running', 'db2 standby streaming db1']);
+      expect(sql(db1, 'SELECT string_agg(slot_name, $$,$$) FROM pg_replication_slots')).toBe('db2');
+
+      for (const moment of [/hand over/, /point of no return/]) {
+        const target = (await status()).includes('db1 primary running') ? 'db2' : 'db1';
+        const handing = start('switchover', target, '--yes');
+        await handing.until(moment);
+        handing.kill('SIGKILL');
+        await nothingLeft(15_000);
+        await ok('promote', target, '--yes');
+        expect((await status()).filter((line) => line.includes('primary'))).toEqual([`${target} primary running`]);
+      }
+    });
+  });
+
+  test('a machine whose network goes in the middle of a copy or of a switchover ends it in bounded time, and the same command heals', async () => {
+    await withFar(async ({ hosts: [db1, db2], start, ok, at, sql, status, left, nothingLeft }) => {
+      await ok(...at('init-primary', db1));
+      const copying = start(...at('add-standby', db2, '--max-rate', '2M'));
+      await eventuallyRuns(db2, 'pg_basebackup');
+      db2.link('down');
+      const cut = await copying.ended;
+      expect([cut.exit, cut.ms < 90_000], cut.stderr).toEqual([expect.toBeOneOf([4, 5, 6, 10]), true]);
+      await eventually('the copy has ended', () => !left(db2).some((line) => line.includes('pg_basebackup')), 60_000);
+      db2.link('up');
+      await ok(...at('add-standby', db2));
+      expect(await status()).toEqual(['db1 primary running', 'db2 standby streaming db1']);
+
+      const handing = start('switchover', 'db2', '--yes');
+      await handing.until(/hand over/);
+      db1.link('down');
+      const half = await handing.ended;
+      expect([half.exit, half.ms < 150_000], half.stderr).toEqual([expect.toBeOneOf([4, 5, 6, 10]), true]);
+      db1.link('up');
+      await nothingLeft(60_000);
+      await ok('switchover', 'db2', '--yes');
+      expect(await status()).toEqual(['db1 standby streaming db2', 'db2 primary running']);
+      expect(sql(db2, 'SELECT string_agg(slot_name, $$,$$) FROM pg_replication_slots')).toBe('db1');
+    });
+  }, 400_000);
+});
+
+function farOf(m: Machine, fleet: Fleet): Far {
+  const hosts = fleet.hosts as readonly [FleetHost, FleetHost, FleetHost];
+  const env = { PGREPL_SSH: fleet.ssh };
+  const sql = (host: FleetHost, text: string): string => {
+    const library = Object.entries(programEnv(m.installation)).map(([name, value]) => `${name}=${value}`);
+    return host.run('postgres', ['env', ...library, join(m.installation.binDir, 'psql'), '-XAtq', '-h', '/run/postgresql', '-c', text]).trim();
+  };
+  const left = (host: FleetHost): readonly string[] =>
+    host.run('root', ['ps', '-axo', 'user:12=,args=']).split('\n').filter((line) => line.includes(FLEET_USERS.admin) || /pgrepl|pg_basebackup|pg_verifybackup|initdb/.test(line));
+  return {
+    hosts,
+    start: (...args) => m.start(args, { env }),
+    ok: async (...args) => await m.ok(args, { env }),
+    at: (command, host, ...more) => [command, host.name, '--via', `ssh://${FLEET_USERS.admin}@${host.address}`, '-h', host.address, '-D', DATA, '--yes', ...more],
+    sql,
+    eventually: async (host, text, answer) => {
+      await eventually(`${host.name} answers ${answer} to ${text}`, () => sql(host, text) === answer, 20_000);
+    },
+    status: async () => {
+      const { json } = await m.pgrepl(['status', '--json', '--timeout', '10'], { env });
+      const nodes = (json[0]?.['nodes'] ?? []) as readonly { readonly name: string; readonly role: string; readonly state: string; readonly upstream: string | null }[];
+      return nodes.map(({ name, role, state, upstream }) => [name, role, state, ...(upstream === null ? [] : [upstream])].join(' ')).sort();
+    },
+    left,
+    nothingLeft: async (withinMs) => {
+      await eventually('nothing of pgrepl is left there', () => hosts.every((host) => left(host).length === 0), withinMs, () => hosts.flatMap(left).join('\n'));
+    },
+  };
+}
+
+async function eventuallyRuns(host: FleetHost, program: string): Promise<void> {
+  await eventually(`${program} runs on ${host.name}`, () => host.run('root', ['ps', '-axo', 'comm=']).split('\n').includes(program), 60_000);
+}
+
+async function eventually(what: string, probe: () => boolean, withinMs: number, seen: () => string = () => ''): Promise<void> {
+  const until = performance.now() + withinMs;
+  while (!probe()) {
+    if (performance.now() > until) throw new Error(`it did not happen that ${what}\n${seen()}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
