@@ -1,6 +1,6 @@
 import { asPgreplError, PgreplError, refuseOn, type Reason } from '../errors.ts';
+import type { Ways } from '../host/ways.ts';
 import type { Change, Decide } from '../operations/change.ts';
-import { placesOf } from '../operations/places.ts';
 import { previewPlan } from '../plan/dry-run.ts';
 import { newRunId, openJournal, readRuns, stateDirectory } from '../plan/journal.ts';
 import { lockAll, holderOf, type HeldLocks } from '../plan/lock.ts';
@@ -17,7 +17,7 @@ import type { NodeSpec, Topology } from '../topology/topology.ts';
 import { mustBeWritable } from './cluster-file.ts';
 import type { ChangeShape, Context, Parsed } from './command.ts';
 import { confirm } from './confirm.ts';
-import { withMachines } from './machines.ts';
+import { findPlaces } from './machines.ts';
 import type { ShownPlan } from './output/plan-text.ts';
 import { jsonLine, planDocument } from './output/json.ts';
 import { passwordsFor, type Passwords } from './passwords.ts';
@@ -32,11 +32,11 @@ import { withWholeLines } from './whole-lines.ts';
 export async function carryOut<W>(shape: ChangeShape<W>, context: Context): Promise<number> {
   const parsed = await shape.parse(context);
   const { decide } = shape;
-  const places = await withMachines(async (machines) => await placesOf(parsed.topology, parsed.nodes, machines));
+  const { places, ways } = await findPlaces(parsed.topology, parsed.nodes);
   const run = newRunId();
   const reporter = await reporterFor(context);
   const passwords = passwordsFor(context, parsed);
-  const world = openWorld(context, { nodes: parsed.nodes, passwords, places, run, reporter });
+  const world = openWorld(context, { nodes: parsed.nodes, passwords, places, ways, run, reporter });
   const early: { locks: HeldLocks | null } = { locks: null };
   try {
     // Looks through the sessions that the run goes on with, and cannot change anything.
@@ -73,14 +73,16 @@ interface Opening {
   readonly nodes: readonly NodeSpec[];
   readonly passwords: Passwords;
   readonly places: readonly NodePlace[];
+  readonly ways: Ways;
   readonly run: string;
   readonly reporter: Reporter;
 }
 
 /** The world of these places, for one run. */
-export function openWorld(context: Context, { nodes, passwords, places, run, reporter }: Opening): LiveWorld {
+export function openWorld(context: Context, { nodes, passwords, places, ways, run, reporter }: Opening): LiveWorld {
   return createWorld({
     places,
+    ways,
     binDirs: Object.fromEntries(nodes.map((node) => [node.name, node.binDir])),
     run,
     signal: context.io.signal,

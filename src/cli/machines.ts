@@ -1,21 +1,34 @@
-import type { Host } from '../host/host.ts';
-import { openHost } from '../host/open-host.ts';
 import { readOnly } from '../host/read-only.ts';
-import type { Machines } from '../operations/places.ts';
+import { openWays, type Ways } from '../host/ways.ts';
+import { placesOf, type Machines } from '../operations/places.ts';
+import type { NodePlace } from '../steps/world.ts';
+import type { NodeSpec, Topology } from '../topology/topology.ts';
 
-/** Machines to look at before any world is made; read-only, and closed afterwards. */
-export async function withMachines<T>(use: (machines: Machines) => Promise<T>): Promise<T> {
-  const hosts = new Map<string, Promise<Host>>();
-  const open = async (via: string): Promise<Host> => readOnly(await openHost(via, null));
+/**
+ * Where these nodes live, with the ways by which that was found out: the world goes on with them, and closes them. `askMs` is how long a
+ * machine may take to say who owns a directory.
+ */
+export async function findPlaces(topology: Topology, nodes: readonly NodeSpec[], askMs?: number): Promise<{ readonly places: readonly NodePlace[]; readonly ways: Ways }> {
+  const ways = openWays();
   try {
-    return await use({
-      open: async (via) => {
-        const known = hosts.get(via) ?? open(via);
-        hosts.set(via, known);
-        return await known;
-      },
-    });
+    return { places: await placesOf(topology, nodes, lookingAt(ways), askMs), ways };
+  } catch (thrown) {
+    await ways.close();
+    throw thrown;
+  }
+}
+
+/** The same machines, to look at only. */
+function lookingAt(ways: Ways): Machines {
+  return { open: async (via) => readOnly(await ways.to(via)) };
+}
+
+/** Machines to look at before it is known which command it will be; closed afterwards. */
+export async function withMachines<T>(use: (machines: Machines) => Promise<T>): Promise<T> {
+  const ways = openWays();
+  try {
+    return await use(lookingAt(ways));
   } finally {
-    await Promise.allSettled([...hosts.values()].map(async (host) => await (await host).close()));
+    await ways.close();
   }
 }

@@ -1,9 +1,8 @@
-import { placesOf } from '../operations/places.ts';
 import { createWorld } from '../steps/live-world.ts';
 import type { World } from '../steps/world.ts';
 import type { Topology } from '../topology/topology.ts';
 import type { Context } from './command.ts';
-import { withMachines } from './machines.ts';
+import { findPlaces } from './machines.ts';
 import { passwordsFrom } from './passwords.ts';
 
 /** Part of the deadline that may go into the question who owns a data directory, before its server is asked. */
@@ -20,9 +19,10 @@ export async function withQueryWorld<T>(context: Context, topology: Topology, ti
   const { io, name } = context;
   const { adminPassword } = await passwordsFrom(context);
   const start = performance.now();
-  const places = await withMachines(async (machines) => await placesOf(topology, topology.nodes, machines, timeoutMs * OWNER_SHARE));
+  const { places, ways } = await findPlaces(topology, topology.nodes, timeoutMs * OWNER_SHARE);
   const world = createWorld({
     places,
+    ways,
     binDirs: Object.fromEntries(topology.nodes.map((node) => [node.name, node.binDir])),
     run: name,
     signal: io.signal,

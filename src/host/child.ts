@@ -137,7 +137,8 @@ function start({ argv: [file, ...words], env, lifeline, input }: ChildCommand, s
   return child;
 }
 
-function interrupted(program: string): PgreplError {
+/** Ended because the run was told to. */
+export function interrupted(program: string): PgreplError {
   return new PgreplError('interrupted', 'interrupted', `${program} was interrupted`);
 }
 

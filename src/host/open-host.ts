@@ -18,8 +18,11 @@ export function parseVia(text: string): Via {
   });
 }
 
-/** Opens a machine with the rights of `user`, `null` for whoever runs pgrepl. Throws `via-invalid`, `no-such-user`, and what `openSsh` and `openDocker` throw. */
-export async function openHost(via: string, user: string | null): Promise<Host> {
+/**
+ * Opens a machine with the rights of `user`, `null` for whoever runs pgrepl. `signal` ends the waiting for one that does not answer. Throws `via-invalid`,
+ * `no-such-user`, and what `openSsh` and `openDocker` throw.
+ */
+export async function openHost(via: string, user: string | null, signal?: AbortSignal): Promise<Host> {
   const way = parseVia(via);
   switch (way.kind) {
     case 'local': {
@@ -33,7 +36,7 @@ export async function openHost(via: string, user: string | null): Promise<Host> 
     }
     case 'ssh': {
       const { openSsh } = await import('./ssh.ts');
-      return await openSsh(`ssh://${way.target}`, user);
+      return await openSsh(`ssh://${way.target}`, user, signal);
     }
     default:
       return way satisfies never;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { PgreplError } from '../errors.ts';
 import { parsePasswd } from './accounts.ts';
 import { decodeText } from './bytes.ts';
-import { programNotFound } from './child.ts';
+import { interrupted, spawnError } from './child.ts';
 import { Envelope } from './envelope.ts';
 import { gatherAll } from './lines.ts';
 import { quoteWords, scriptWords } from './quote.ts';
@@ -62,7 +62,8 @@ export class SshConnection {
   }
 
   /** Throws what `cannotOpen` tells apart (`host-unknown`, `host-key-unknown`, `ssh-denied`, …), `ssh-no-shell`, and `program-not-found` for ssh itself. */
-  static async open(label: string, ssh: Words): Promise<SshConnection> {
+  static async open(label: string, ssh: Words, signal?: AbortSignal): Promise<SshConnection> {
+    if (signal?.aborted === true) throw interrupted(ssh[0]);
     const directory = privateDirectory();
     const envelope = new Envelope();
     const options = [...OPTIONS, `ControlPath=${socketIn(directory).replaceAll('%', '%%')}`].flatMap((option) => ['-o', option]);
@@ -76,8 +77,11 @@ export class SshConnection {
     try {
       await new Promise<void>((resolve, reject) => {
         const late = setTimeout(() => reject(cannotOpen(label, [...said(), `no login within ${OPEN_MS / 1_000} s: timed out`])), OPEN_MS);
+        const onAbort = (): void => settle(() => reject(interrupted(ssh[0])));
+        signal?.addEventListener('abort', onAbort, { once: true });
         const settle = (end: () => void): void => {
           clearTimeout(late);
+          signal?.removeEventListener('abort', onAbort);
           end();
         };
         for (const [stream, gatherer] of [[child.stdout, words], [child.stderr, marks]] as const) {
@@ -87,7 +91,7 @@ export class SshConnection {
             if (envelope.code !== null) settle(resolve);
           });
         }
-        child.once('error', (error: NodeJS.ErrnoException) => settle(() => reject(error.code === 'ENOENT' ? programNotFound(ssh[0]) : new PgreplError('bug', 'spawn-failed', `${ssh[0]} could not be started: ${error.message}`, { cause: error }))));
+        child.once('error', (error: NodeJS.ErrnoException) => settle(() => reject(spawnError(ssh[0], error))));
         child.once('close', (code) => settle(() => reject(code === 255 ? cannotOpen(label, said()) : shellUnusable(label, said()))));
       });
     } catch (error) {

@@ -11,7 +11,7 @@ export const BEAT_MS = 5_000;
 const HERE = 'cd /';
 
 /**
- * Runs words in an envelope, with stdin for the program: its input, or the line of life of its guard. The shell's own stderr goes nowhere:
+ * Runs words in an envelope, with stdin for the program: its input, or its line of life. The shell's own stderr goes nowhere:
  * it would say how its child ended.
  */
 export function framed(envelope: Envelope, words: Words): string {
@@ -20,30 +20,6 @@ ${envelope.begin}
 exec 4>&2 2>/dev/null
 ${quoteWords(words)} 2>&4 4>&-
 code=$?
-${envelope.end}`;
-}
-
-/**
- * The same for a program without input: stdin is the line of life. At its end the process group gets TERM and after 5 s KILL. sshd makes
- * one group for each command, sudo with a terminal of its own makes another: members of other users in it are not ours to signal.
- */
-export function framedAlive(envelope: Envelope, words: Words): string {
-  return `${HERE}
-${envelope.begin}
-exec 3<&0 4>&2 </dev/null 2>/dev/null
-trap : HUP INT TERM
-(
-  trap '' HUP INT TERM
-  while IFS= read -r line; do :; done <&3
-  kill -TERM 0
-  sleep 5
-  kill -KILL 0
-) >/dev/null 4>&- &
-watcher=$!
-exec 3<&-
-${quoteWords(words)} 2>&4 4>&-
-code=$?
-kill -KILL "$watcher"
 ${envelope.end}`;
 }
 

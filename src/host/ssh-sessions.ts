@@ -70,7 +70,7 @@ export class SshSessions {
         room.most = Math.min(room.most, room.taken - 1);
         if (room.most > 0) return;
         throw new PgreplError('unreachable', 'ssh-sessions', `${room.connection.label} allows no second session on a connection`, {
-          hint: 'MaxSessions in its sshd_config must be 3 or more; 10 is its default.',
+          hint: 'MaxSessions in its sshd_config must be 2 or more; 10 is its default.',
         });
       },
     };

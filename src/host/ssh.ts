@@ -7,11 +7,11 @@ import { Envelope } from './envelope.ts';
 import type { Address, Exit, Host } from './host.ts';
 import { isUserName, PosixHost } from './posix-host.ts';
 import { SshConnection } from './ssh-connection.ts';
-import { FIND_ACCOUNT, framed, framedAlive, replaced } from './ssh-scripts.ts';
+import { FIND_ACCOUNT, framed, replaced } from './ssh-scripts.ts';
 import { SshSessions, type Slot } from './ssh-sessions.ts';
 import { connectionLost, mayNotBecome } from './ssh-trouble.ts';
 import type { Transport, TransportCommand } from './transport.ts';
-import { asUser, cleanEnvironment, howToBecome, withEnvironment, type Account, type Words } from './wrappers.ts';
+import { asUser, cleanEnvironment, howToBecome, withEnvironment, withLifeline, type Account, type Words } from './wrappers.ts';
 
 /** A shell on a busy machine may take its time; a network that is gone is noticed before. */
 const BEGIN_MS = 20_000;
@@ -65,13 +65,13 @@ class SshTransport implements Transport {
 }
 
 /** A machine behind ssh with the rights of \`user\`, \`null\` for whoever logs in. Throws as \`SshConnection.open\`, and \`no-such-user\`. */
-export async function openSsh(label: string, user: string | null): Promise<Host> {
-  return new SshHost(await openSshTransport(label, user));
+export async function openSsh(label: string, user: string | null, signal?: AbortSignal): Promise<Host> {
+  return new SshHost(await openSshTransport(label, user, signal));
 }
 
 /** The same, for what is carried further from there. */
-async function openSshTransport(label: string, user: string | null): Promise<SshTransport> {
-  const { machine, user: me } = await SshMachine.open(label);
+async function openSshTransport(label: string, user: string | null, signal?: AbortSignal): Promise<SshTransport> {
+  const { machine, user: me } = await SshMachine.open(label, signal);
   const transport = new SshTransport(machine, user ?? me);
   try {
     await transport.account();
@@ -94,9 +94,9 @@ class SshMachine {
   }
 
   /** Opens the first connection. Throws as `SshConnection.open`. */
-  static async open(label: string): Promise<{ readonly machine: SshMachine; readonly user: string }> {
+  static async open(label: string, signal?: AbortSignal): Promise<{ readonly machine: SshMachine; readonly user: string }> {
     const ssh = sshWords();
-    const first = await SshConnection.open(label, ssh);
+    const first = await SshConnection.open(label, ssh, signal);
     const sessions = new SshSessions(first, async () => await SshConnection.open(label, ssh));
     return { machine: new SshMachine(label, sessions), user: first.greeting.me.user };
   }
@@ -143,10 +143,10 @@ class SshMachine {
     const { become, env } = this.#ways(connection, account, command.env);
     const envelope = new Envelope();
     const hasStdin = command.lifeline || command.input !== undefined;
-    const words = withEnvironment(env, command.argv);
+    const words = withEnvironment(env, hasStdin ? command.argv : withLifeline(command.argv));
     const exit = await runChild({
       ...command,
-      argv: connection.words(hasStdin ? framed(envelope, words) : framedAlive(envelope, words), become),
+      argv: connection.words(framed(envelope, words), become),
       env: ownEnvironment(),
       lifeline: true,
       envelope,

@@ -58,10 +58,11 @@ export async function unfinishedNodeAt(machines: Machines, via: string, pgdata: 
 async function ownerAndPassfile(topology: Topology, node: NodeSpec, machines: Machines, askMs: number): Promise<{ readonly osUser: string; readonly passfile: string }> {
   const said = node.passfile?.startsWith('/') === true ? node.passfile : null;
   if (node.osUser !== undefined && said !== null) return { osUser: node.osUser, passfile: said };
-  const host = await machines.open(node.via);
-  const osUser = node.osUser ?? (await orAfter(askMs, callerOrPostgres(host), async () => await likelyOwner(host, node.pgdata)));
+  // One that cannot be reached has no caller of its own to ask, and whoever needs it will see for himself.
+  const usual = node.via === 'local' ? callerOrPostgres(await machines.open(node.via)) : 'postgres';
+  const osUser = node.osUser ?? (await orAfter(askMs, usual, async () => await likelyOwner(await machines.open(node.via), node.pgdata)));
   const relative = node.passfile?.startsWith('~/') === true ? node.passfile.slice(2) : `.pgrepl/${topology.cluster}.pass`;
-  const passfile = said ?? (await orAfter(askMs, `~${osUser}/${relative}`, async () => `${await host.as(osUser).home()}/${relative}`));
+  const passfile = said ?? (await orAfter(askMs, `~${osUser}/${relative}`, async () => `${await (await machines.open(node.via)).as(osUser).home()}/${relative}`));
   return { osUser, passfile };
 }
 

@@ -1,8 +1,8 @@
 import { PgreplError, usageError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
-import { openHost } from '../host/open-host.ts';
 import { readOnly as onlyReads } from '../host/read-only.ts';
 import { traced } from '../host/traced.ts';
+import type { Ways } from '../host/ways.ts';
 import { waitFor } from '../plan/wait.ts';
 import type { FoundPrograms } from '../postgres/layout.ts';
 import type { Server } from '../postgres/server.ts';
@@ -15,6 +15,8 @@ import { glimpseLive, openLiveSession, type LiveLogin } from './live-server.ts';
 import type { NodePlace, NodeWorld, World } from './world.ts';
 
 export interface WorldOptions {
+  /** To the machines; closed with the world. */
+  readonly ways: Ways;
   readonly places: readonly NodePlace[];
   /** `--bin-dir` by node name; the others are looked for. */
   readonly binDirs: Readonly<Record<string, string | undefined>>;
@@ -47,7 +49,7 @@ export function createWorld(options: WorldOptions): LiveWorld {
   const hosts = new Map<string, Host>();
   // Nodes on one machine share one way to it, whoever they act as there.
   const hostAt = (via: string, user: string): Host => {
-    const machine = hosts.get(via) ?? deferredHost(via, '', async () => await openHost(via, null));
+    const machine = hosts.get(via) ?? deferredHost(via, '', async () => await options.ways.to(via));
     hosts.set(via, machine);
     return machine.as(user);
   };
@@ -81,8 +83,9 @@ export function createWorld(options: WorldOptions): LiveWorld {
   return Object.assign(worldWith(options.signal, options.readOnly), {
     readOnly: () => worldWith(options.signal, true),
     close: async () => {
+      options.ways.abandon();
       await Promise.all([...kept.values()].map(forget));
-      await Promise.all([...hosts.values()].map(async (host) => await host.close()));
+      await options.ways.close();
     },
   });
 }

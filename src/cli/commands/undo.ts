@@ -1,5 +1,4 @@
 import { asPgreplError } from '../../errors.ts';
-import { placesOf } from '../../operations/places.ts';
 import { continueJournal, readRuns } from '../../plan/journal.ts';
 import { kindOf } from '../../plan/plan.ts';
 import type { RunRecord } from '../../plan/record.ts';
@@ -13,7 +12,7 @@ import type { Command } from '../command.ts';
 import { splitWords } from '../io.ts';
 import { chooseRun, CLUSTER_OPTION, runsOfCluster } from '../find-run.ts';
 import { ADMIN_OPTIONS } from '../known-node.ts';
-import { withMachines } from '../machines.ts';
+import { findPlaces } from '../machines.ts';
 import { jsonLine, planDocument } from '../output/json.ts';
 import type { ShownPlan } from '../output/plan-text.ts';
 import { passwordsFor, passwordsFrom } from '../passwords.ts';
@@ -45,8 +44,8 @@ export const undo: Command = {
 
     const nodes = nodesOf(record, found.topology);
     const topology: Topology = { ...found.topology, cluster: record.header.cluster };
-    const places = await withMachines(async (machines) => await placesOf(topology, nodes, machines));
-    const world = openWorld(context, { nodes, passwords: passwordsFor(context, passwords), places, run: record.run, reporter });
+    const { places, ways } = await findPlaces(topology, nodes);
+    const world = openWorld(context, { nodes, passwords: passwordsFor(context, passwords), places, ways, run: record.run, reporter });
     try {
       const touched = new Set(record.left.map(({ step }) => step.node));
       const locks = await takeLocks(world, places.filter((place) => touched.has(place.name)), context.line, record.run);

@@ -7,6 +7,7 @@ import { parseNodeName, parseRoleName } from '../../../src/postgres/names.ts';
 import { putEntry } from '../../../src/postgres/passfile.ts';
 import type { BaseBackupOptions, Programs } from '../../../src/postgres/tools.ts';
 import { Secret } from '../../../src/secret.ts';
+import { openWays } from '../../../src/host/ways.ts';
 import { createWorld, type WorldOptions } from '../../../src/steps/live-world.ts';
 import type { NodePlace, World } from '../../../src/steps/world.ts';
 
@@ -59,7 +60,7 @@ export async function throwaway(nodes: readonly string[], binDir: string): Promi
     }),
   );
   const worldOf = (options: Partial<WorldOptions>): ReturnType<typeof createWorld> => {
-    const world = createWorld({
+    const world = createWorld({ ways: openWays(),
       places,
       binDirs: Object.fromEntries(nodes.map((name) => [name, binDir])),
       run: 'test',
