@@ -71,23 +71,19 @@ function callerOrPostgres(host: Host): string {
 }
 
 async function likelyOwner(host: Host, pgdata: string): Promise<string> {
-  const usual = await usualOwner(host);
-  // Whoever logs in may often not even look: the home of postgres is closed on RHEL.
-  return (await ownerOf(host.user === 'root' ? host : host.as(usual), pgdata)) ?? usual;
+  if (host.label === 'local' || host.user === 'root') return (await ownerOf(host, pgdata)) ?? callerOrPostgres(host);
+  // On another machine whoever logs in is seldom meant: an administrator is there to act as `postgres`, where he may. He himself may often
+  // not even look: the home of postgres is closed on RHEL.
+  return (await ownerSeenBy(host, 'postgres', pgdata)) ?? (await ownerOf(host, pgdata)) ?? host.user;
 }
 
-/** On another machine whoever logs in is seldom meant: an administrator is there to act as `postgres`, where he may. */
-async function usualOwner(host: Host): Promise<string> {
-  if (host.label === 'local' || host.user === 'root') return callerOrPostgres(host);
-  return (await mayActAs(host, 'postgres')) ? 'postgres' : host.user;
-}
-
-async function mayActAs(host: Host, user: string): Promise<boolean> {
-  if (!(await host.userExists(user))) return false;
+/** The owner of the directory, else that user, as he sees it; `null` where nobody can act as him. */
+async function ownerSeenBy(host: Host, user: string, pgdata: string): Promise<string | null> {
+  if (!(await host.userExists(user))) return null;
   try {
-    return (await host.as(user).run({ argv: ['true'], effect: 'reads' })).code === 0;
+    return (await ownerOf(host.as(user), pgdata)) ?? user;
   } catch (thrown) {
-    if (asPgreplError(thrown).kind === 'refused') return false;
+    if (asPgreplError(thrown).kind === 'refused') return null;
     throw thrown;
   }
 }
