@@ -5,8 +5,8 @@ import type { Context } from './command.ts';
 import { findPlaces } from './machines.ts';
 import { passwordsFrom } from './passwords.ts';
 
-/** Part of the deadline that may go into the question who owns a data directory, before its server is asked. */
-const OWNER_SHARE = 1 / 3;
+/** Part of the deadline that may go into reaching a machine and the question who owns a data directory, before its server is asked. */
+const OWNER_SHARE = 1 / 2;
 
 /** How long the end of a query waits for the farewells of its sessions. */
 export const FAREWELL_MS = 200;

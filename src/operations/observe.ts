@@ -28,8 +28,8 @@ export type Answer = { readonly server: ServerFacts; readonly clock?: NodeFacts[
 
 type Seen = { -readonly [K in keyof (Evidence & Pick<NodeFacts, 'directoryMode' | 'owner' | 'control' | 'hasSignal' | 'staging' | 'emptyHolder'>)]: (Evidence & NodeFacts)[K] };
 
-/** A server that has not answered by then is also looked at from outside, so that both are done by the deadline. */
-const PATIENCE_MS = 1_000;
+/** A server that has not answered by this part of the deadline is also looked at from outside, so that both are done by its end. */
+const PATIENCE = 1 / 2;
 
 /**
  * Looks at one node; changes nothing. With depth `status`, of a node that is up only the server is asked: control data, mode, owner, signal
@@ -50,9 +50,11 @@ export async function observeNode(world: NodeWorld, options: ObserveOptions): Pr
       got.answer = answer;
     });
     const done = Promise.race([asked, end.expired]);
-    if (options.depth === 'change') void lookOutside();
-    else await Promise.race([done, pause(Math.min(PATIENCE_MS, options.timeoutMs / 2), end.over)]);
-    if (options.depth === 'change' || !isUp(got.answer)) await Promise.race([Promise.all([lookOutside(), done]), end.expired]);
+    const both = async (): Promise<unknown> => await Promise.race([Promise.all([lookOutside(), done]), end.expired]);
+    if (options.depth === 'change') await both();
+    else await Promise.race([done, pause(options.timeoutMs * PATIENCE, end.over)]);
+    // A server that answers after all, over a slow link, says everything that a status needs: nobody waits for the rest.
+    if (options.depth === 'status' && !isUp(got.answer)) await Promise.race([both(), asked.then(async () => (isUp(got.answer) ? undefined : await end.expired))]);
   } finally {
     end.clear();
   }
