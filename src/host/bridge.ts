@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import { PgreplError } from '../errors.ts';
 import type { ProgramStream } from './child-stream.ts';
 import { connectFailed } from './connect.ts';
-import type { Address } from './host.ts';
+import type { Address, NamedSocket } from './host.ts';
 import type { Words } from './wrappers.ts';
 
 /**
@@ -72,12 +72,21 @@ copy(lambda: os.read(0, 65536), s.sendall)
 `;
 
 /**
- * Arguments: the two programs above, then kind, path or address, port. socat cannot say how a connection failed, so it tries one first
+ * Arguments: the two programs above, then kind, path or address, port; or `named`, the file, and how its lines make the path. socat cannot say how a connection failed, so it tries one first
  * that sends nothing, which a server does not even log.
  */
 const SCRIPT = `
 perl=$1 python=$2
 shift 2
+if [ "$1" = named ]; then
+  [ -e "$2" ] || { echo 'no ENOENT'; exit 1; }
+  [ -r "$2" ] || { echo 'no EACCES'; exit 1; }
+  line() { sed -n "$1{s/^[[:space:]]*//;s/[[:space:]]*$//;p;}" "$2"; }
+  directory=$(line "$3" "$2") suffix=$(line "$5" "$2")
+  case $directory in /*) ;; *) suffix= ;; esac
+  [ -n "$suffix" ] || { echo 'no ENOENT'; exit 1; }
+  set -- unix "$directory/$4$suffix" 0
+fi
 if command -v perl >/dev/null; then exec perl -e "$perl" -- "$@"; fi
 if command -v python3 >/dev/null; then exec python3 -c "$python" "$@"; fi
 command -v socat >/dev/null || { echo 'no bridge'; exit 1; }
@@ -97,16 +106,21 @@ exec socat STDIO "$to"
 `;
 
 /** The words of a bridge to this address, as they are run on the machine that can reach it, with the rights of the peer. */
-export function bridgeWords(address: Address): Words {
-  const to = 'socket' in address ? ['unix', address.socket, '0'] : ['tcp', address.host, String(address.port)];
-  return ['sh', '-c', SCRIPT, 'pgrepl-bridge', PERL, PYTHON, ...to];
+export function bridgeWords(address: Address | NamedSocket): Words {
+  return ['sh', '-c', SCRIPT, 'pgrepl-bridge', PERL, PYTHON, ...wordsOf(address)];
+}
+
+function wordsOf(address: Address | NamedSocket): readonly string[] {
+  if ('socket' in address) return ['unix', address.socket, '0'];
+  if ('namedIn' in address) return ['named', address.namedIn, String(address.directoryLine), address.prefix, String(address.suffixLine)];
+  return ['tcp', address.host, String(address.port)];
 }
 
 /**
  * The connection behind a bridge that was started with `bridgeWords`, once it stands. The operating system of the far machine sees the
  * bridge's user as the peer of a Unix socket. Throws `connect-failed` with the system's code as `details[0]`, and `no-bridge`.
  */
-export async function overBridge({ stream, ended }: ProgramStream, label: string, address: Address, deadlineMs: number): Promise<Duplex> {
+export async function overBridge({ stream, ended }: ProgramStream, label: string, address: Address | NamedSocket, deadlineMs: number): Promise<Duplex> {
   const answer = await firstLine(stream, deadlineMs);
   if (answer === 'ok') return stream;
   stream.destroy();

@@ -1,13 +1,20 @@
 import { connect as open } from 'node:net';
 import type { Socket } from 'node:net';
 import { PgreplError } from '../errors.ts';
-import type { Address } from './host.ts';
+import type { Address, NamedSocket } from './host.ts';
 import { errnoCode } from './io-error.ts';
 
 /** Whom the server shall see behind a Unix socket; `null`: whoever this process is. */
 export type Peer = { readonly uid: number; readonly gid: number } | null;
 
 const BACKLOG_PAUSE_MS = 10;
+
+/** The socket that a file with this text names; `null` for a text that names none. */
+export function socketNamed({ directoryLine, prefix, suffixLine }: NamedSocket, text: string): { readonly socket: string } | null {
+  const lines = text.split('\n').map((line) => line.trim());
+  const [directory = '', suffix = ''] = [lines[directoryLine - 1], lines[suffixLine - 1]];
+  return directory.startsWith('/') && suffix !== '' ? { socket: `${directory}/${prefix}${suffix}` } : null;
+}
 
 /** An open stream to a socket of this machine, or by TCP. Throws `connect-failed` with the system's code as `details[0]`. */
 export async function connectTo(address: Address, peer: Peer, deadlineMs: number): Promise<Socket> {
@@ -66,9 +73,9 @@ function withPeer(peer: Peer, action: () => Socket): Socket {
 }
 
 /** `cannot connect to …`, with the code of the system as `details[0]`. */
-export function connectFailed(address: Address, cause: unknown): PgreplError {
+export function connectFailed(address: Address | NamedSocket, cause: unknown): PgreplError {
   const code = errnoCode(cause) ?? 'EUNKNOWN';
-  const where = 'socket' in address ? address.socket : `${address.host}:${address.port}`;
+  const where = 'socket' in address ? address.socket : 'namedIn' in address ? `the socket named in ${address.namedIn}` : `${address.host}:${address.port}`;
   const message = cause instanceof Error && cause.message !== '' ? cause.message : code;
   return new PgreplError('unreachable', 'connect-failed', `cannot connect to ${where}: ${wordsFor(code, message)}`, { details: [code], cause });
 }

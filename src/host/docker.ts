@@ -3,7 +3,7 @@ import { PgreplError } from '../errors.ts';
 import { currentUser } from './accounts.ts';
 import { bridgeWords, overBridge } from './bridge.ts';
 import type { ProgramStream } from './child-stream.ts';
-import type { Address, Exit } from './host.ts';
+import type { Address, Exit, NamedSocket } from './host.ts';
 import { LocalTransport } from './local.ts';
 import { isUserName, PosixHost } from './posix-host.ts';
 import { HOME } from './scripts.ts';
@@ -49,7 +49,7 @@ export class DockerTransport implements Transport {
     return await this.#container.carryStream(await this.#words(argv, env));
   }
 
-  async connect(address: Address, deadlineMs: number): Promise<Duplex> {
+  async connect(address: Address | NamedSocket, deadlineMs: number): Promise<Duplex> {
     const program = await this.stream(bridgeWords(address));
     try {
       return await overBridge(program, this.label, address, deadlineMs);

@@ -47,6 +47,18 @@ export interface LiveProcess {
 
 export type Address = { readonly socket: string } | { readonly host: string; readonly port: number };
 
+/**
+ * A Unix socket whose path is made of two lines of a file (counted from 1), as a server writes it that is to be found. On a far machine it
+ * is looked up and connected to in one round trip.
+ */
+export interface NamedSocket {
+  readonly namedIn: string;
+  readonly directoryLine: number;
+  /** What stands between the directory and the other line: `.s.PGSQL.` */
+  readonly prefix: string;
+  readonly suffixLine: number;
+}
+
 /** A lock held by a process that ends with this one. `lost` fires when that process ends early. */
 export interface HeldLock {
   readonly lost: AbortSignal;
@@ -79,7 +91,7 @@ export interface Host {
 
   run(command: Command): Promise<Exit>;
   /** An open byte stream; with a Unix socket the server sees `user` as the peer. Throws `connect-failed` with the system's code as `details[0]`. */
-  connect(address: Address, deadlineMs: number): Promise<Duplex>;
+  connect(address: Address | NamedSocket, deadlineMs: number): Promise<Duplex>;
 
   readText(path: string): Promise<string | null>;
   writeText(path: string, content: string, options?: { readonly mode?: number }): Promise<void>;

@@ -9,8 +9,8 @@ import { decodeText } from './bytes.ts';
 import { openChildStream } from './child-stream.ts';
 import type { ProgramStream } from './child-stream.ts';
 import { runChild } from './child.ts';
-import { connectTo } from './connect.ts';
-import type { Address, Exit, FileStat, Host, LiveProcess } from './host.ts';
+import { connectFailed, connectTo, socketNamed } from './connect.ts';
+import type { Address, Exit, FileStat, Host, LiveProcess, NamedSocket } from './host.ts';
 import { errnoCode, failedCall } from './io-error.ts';
 import { kindOf } from './parse.ts';
 import { mustBeAbsolute, PosixHost } from './posix-host.ts';
@@ -87,7 +87,8 @@ export class LocalTransport implements Transport {
     if (exit.code !== 0) throw refused(exit.stderr.split('\n').filter((line) => line !== ''));
   }
 
-  async connect(address: Address, deadlineMs: number): Promise<Duplex> {
+  async connect(address: Address | NamedSocket, deadlineMs: number): Promise<Duplex> {
+    if ('namedIn' in address) throw new PgreplError('bug', 'socket-unnamed', `${address.namedIn} was not read`);
     const isOther = 'socket' in address && this.user !== this.accounts.me.user && this.accounts.me.uid === 0;
     return await connectTo(address, isOther ? await this.account() : null, deadlineMs);
   }
@@ -122,6 +123,13 @@ export class LocalHost extends PosixHost {
 
   override as(user: string): Host {
     return new LocalHost(this.#local.as(user));
+  }
+
+  override async connect(address: Address | NamedSocket, deadlineMs: number): Promise<Duplex> {
+    if (!('namedIn' in address)) return await super.connect(address, deadlineMs);
+    const named = socketNamed(address, (await this.readText(address.namedIn)) ?? '');
+    if (named === null) throw connectFailed(address, Object.assign(new Error('no such file, or it names no socket'), { code: 'ENOENT' }));
+    return await super.connect(named, deadlineMs);
   }
 
   override async readText(path: string): Promise<string | null> {

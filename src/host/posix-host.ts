@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import { PgreplError } from '../errors.ts';
 import { encodeText } from './bytes.ts';
 import { programNotFound } from './child.ts';
-import type { Address, Command, Exit, FileStat, HeldLock, Host, LiveProcess, LockHolder } from './host.ts';
+import type { Address, Command, Exit, FileStat, HeldLock, Host, LiveProcess, LockHolder, NamedSocket } from './host.ts';
 import { failedExit, saysMissing } from './io-error.ts';
 import { takeLock } from './lock.ts';
 import { parseDescribed, parseDf, parseStat, pidsIn } from './parse.ts';
@@ -72,7 +72,7 @@ export class PosixHost implements Host {
     return found.code === 0;
   }
 
-  async connect(address: Address, deadlineMs: number): Promise<Duplex> {
+  async connect(address: Address | NamedSocket, deadlineMs: number): Promise<Duplex> {
     return await this.transport.connect(address, deadlineMs);
   }
 

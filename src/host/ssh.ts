@@ -4,7 +4,7 @@ import { bridgeWords, overBridge } from './bridge.ts';
 import { openChildStream, type ProgramStream } from './child-stream.ts';
 import { runChild } from './child.ts';
 import { Envelope } from './envelope.ts';
-import type { Address, Exit, Host } from './host.ts';
+import type { Address, Exit, Host, NamedSocket } from './host.ts';
 import { isUserName, PosixHost } from './posix-host.ts';
 import { SshConnection } from './ssh-connection.ts';
 import { FIND_ACCOUNT, framed, replaced } from './ssh-scripts.ts';
@@ -55,7 +55,7 @@ class SshTransport implements Transport {
     return await this.#machine.stream(argv, await this.account(), env);
   }
 
-  async connect(address: Address, deadlineMs: number): Promise<Duplex> {
+  async connect(address: Address | NamedSocket, deadlineMs: number): Promise<Duplex> {
     return await overBridge(await this.stream(bridgeWords(address)), this.label, address, deadlineMs);
   }
 

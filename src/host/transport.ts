@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import type { Address, Exit } from './host.ts';
+import type { Address, Exit, NamedSocket } from './host.ts';
 import type { ProgramStream } from './child-stream.ts';
 import type { Words } from './wrappers.ts';
 
@@ -33,6 +33,6 @@ export interface Transport {
   run(command: TransportCommand): Promise<Exit>;
   /** Starts a program that talks over its stdin and stdout, and ends when its stdin does. */
   stream(argv: Words, env?: Readonly<Record<string, string>>): Promise<ProgramStream>;
-  connect(address: Address, deadlineMs: number): Promise<Duplex>;
+  connect(address: Address | NamedSocket, deadlineMs: number): Promise<Duplex>;
   close(): Promise<void>;
 }

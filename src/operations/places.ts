@@ -89,10 +89,10 @@ async function ownerSeenBy(host: Host, user: string, pgdata: string): Promise<st
 }
 
 async function ownerOf(host: Host, pgdata: string): Promise<string | null> {
-  const [found, staging] = await Promise.all([host.stat(pgdata), host.stat(besideHolder(pgdata))]);
+  const found = await host.stat(pgdata);
   const data = found?.kind === 'symlink' ? await host.stat(await host.realPath(pgdata)) : found;
   // An empty directory that root made for the server says nothing about its owner.
-  const owner = data?.owner ?? staging?.owner ?? null;
+  const owner = data?.owner ?? (await host.stat(besideHolder(pgdata)))?.owner ?? null;
   return owner === 'root' ? null : owner;
 }
 

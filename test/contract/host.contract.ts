@@ -435,6 +435,27 @@ export function hostContract(label: string, open: () => Promise<Host>): void {
       });
     });
 
+    test('a socket that a file names is connected to; a file that names none is as one that is not there', async () => {
+      const named = { namedIn: `${scratch}/names`, directoryLine: 2, prefix: 'p.', suffixLine: 1 };
+      const nothing = { code: 'connect-failed', details: ['ENOENT'] };
+      await expect(host.connect(named, 10_000)).rejects.toMatchObject(nothing);
+      await sh('printf "7\\n" > "$1/names"', scratch);
+      await expect(host.connect(named, 10_000)).rejects.toMatchObject(nothing);
+      await sh('printf "7\\n%s  \\n" "$1" > "$1/names"', scratch);
+      await expect(host.connect(named, 10_000)).rejects.toMatchObject(nothing);
+      const perl = 'use Socket; $| = 1; socket(my $s, PF_UNIX, SOCK_STREAM, 0); bind($s, sockaddr_un($ARGV[0])); listen($s, 1); print "ready\\n"; accept(my $c, $s); syswrite $c, "hello"; sleep 60';
+      const abort = new AbortController();
+      let ready = (): void => undefined;
+      const listening = new Promise<void>((resolve) => { ready = resolve; });
+      const server = host.run({ argv: ['perl', '-e', perl, `${scratch}/p.7`], effect: 'changes', guarded: true, deadlineMs: Infinity, signal: abort.signal, onLine: () => { ready(); } }).catch(() => undefined);
+      await listening;
+      const stream = await host.connect(named, 10_000);
+      expect(String(await new Promise((resolve) => stream.once('data', resolve)))).toBe('hello');
+      stream.destroy();
+      abort.abort();
+      await server;
+    });
+
     test('users are known or not', async () => {
       expect(await host.userExists(host.user)).toBe(true);
       expect(await host.userExists('pgrepl-no-such-user')).toBe(false);
