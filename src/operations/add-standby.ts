@@ -10,6 +10,7 @@ import type { Change } from './change.ts';
 import { basisOf, observeCluster, primariesOf, splitBrain, viewOf, type ClusterView, type NodeView } from './cluster.ts';
 import { outsideConfig, valuesOf } from './config.ts';
 import { openForStandbys, passfileSteps } from './open-for-standbys.ts';
+import { judgeMachine } from './judge-machine.ts';
 import { librariesDiffer, linksNotCopied, preflightAddStandby } from './preflight-add-standby.ts';
 import { NEEDS_SESSION } from './preflight.ts';
 import { renderAgain } from './render-again.ts';
@@ -45,14 +46,16 @@ export async function decideAddStandby(world: World, topology: Topology, want: A
     remains: null,
   });
   const made = alreadyMade(facts);
-  refuseOn(title, await preflightAddStandby(world, want, facts, made));
+  const reasons = await preflightAddStandby(world, want, facts, made);
+  const machine = made === 'no' ? await judgeMachine(world, want, facts) : { reasons: [], notices: [] };
+  refuseOn(title, [...reasons, ...machine.reasons]);
   const { place, emptyHolder } = facts.standby.facts;
   const tidy: readonly Step[] = emptyHolder === null ? [] : [{ kind: 'finish-staging', node: name, staging: { holder: emptyHolder, pgdata: place.pgdata } }];
   const again = made === 'no' ? [] : renderAgain(want, facts);
   if (made === 'streaming') return change([...again, ...(again.length === 0 ? [] : [proofOf(facts, want.node)]), ...tidy]);
   if (made === 'running') return change([...again, proofOf(facts, want.node), ...tidy]);
   if (made === 'stopped') return change([...again, { kind: 'start-server', node: name, directory: place.pgdata, configFile: null, as: 'standby' }, proofOf(facts, want.node), ...tidy]);
-  return change(await planCopy(world, want, facts), [...noticesOf(want, facts), ...(await linksNotCopied(world, facts, want.node.waldir)), ...(await librariesDiffer(world, facts))]);
+  return change(await planCopy(world, want, facts), [...noticesOf(want, facts), ...machine.notices, ...(await linksNotCopied(world, facts, want.node.waldir)), ...(await librariesDiffer(world, facts))]);
 }
 
 async function factsFor(world: World, view: ClusterView, want: AddStandby): Promise<AddStandbyFacts> {

@@ -5,6 +5,7 @@ import { howItEnded, lastLines, runBaseBackup, runVerifyBackup } from './program
 import { signalFastStop, startPostmaster } from './program-start.ts';
 import { findEndOfWal, markStopped, readControlData } from './program-wal.ts';
 import { programWords } from './program-words.ts';
+import { lookAround } from './surroundings.ts';
 import type { Programs } from './tools.ts';
 
 const LOOK_MS = 20;
@@ -112,6 +113,7 @@ export function openPrograms(host: Host, found: FoundPrograms): Programs {
       const exit = await host.run({ argv: [`${binDir}/postgres`, '-C', name, '-D', '/', '-c', 'config_file=/dev/null', '-c', 'log_line_prefix=', '-c', `${name}=${value}`], env, effect: 'reads' });
       return exit.code === 0 ? null : lastLines(exit.stderr).map((line) => line.replace(/^(?:FATAL|ERROR|HINT|DETAIL|LOG): +/, '')).join('; ') || `postgres ${howItEnded(exit)}`;
     },
+    surroundings: async (files) => await lookAround(host, binDir, files),
     endOfWal: async (directory, control, from) => await findEndOfWal(host, binDir, env, directory, control, from),
     markStoppedPrimary: async (directory, replayed) => await markStopped(host, binDir, env, directory, replayed),
   };

@@ -109,6 +109,21 @@ export interface Tablespace {
   readonly sizeBytes: number;
 }
 
+/** What a server asks of the machine that it runs on, and its copy of another one. */
+export interface Demands {
+  /** Locales in use: `of` is a database, or with `setting` the setting that names it. */
+  readonly locales: readonly { readonly name: string; readonly of: string; readonly setting: boolean }[];
+  /** Value by setting, as every session gets it. */
+  readonly preload: Readonly<Record<string, string>>;
+  readonly libraryPath: string;
+  /** Of the main segment, as it is now. */
+  readonly sharedMemoryBytes: number;
+  readonly sharedBuffersBytes: number;
+  readonly hugePages: string;
+  /** `0`: the kernel's own size. */
+  readonly hugePageSize: string;
+}
+
 /** What only a change needs to know; asked on top of `ServerFacts`. */
 export interface Inventory {
   readonly databaseBytes: number;
@@ -126,6 +141,9 @@ export interface Inventory {
   readonly longTransactions: number;
   /** Commits that have waited for a synchronous standby for over 5 seconds; shorter waits are everyday life. */
   readonly waitingForSync: number;
+  readonly demands: Demands;
+  /** WAL that was written since the oldest segment that is still there, per second; `null` of a standby. */
+  readonly walBytesPerSecond: number | null;
 }
 
 export interface RoleFacts {

@@ -1,4 +1,4 @@
-import type { Inventory, Tablespace } from './server.ts';
+import type { Demands, Inventory, Tablespace } from './server.ts';
 import type { Session } from './session.ts';
 
 /** Where other managers leave their marks. */
@@ -27,6 +27,19 @@ SELECT json_build_object(
   -- A standby shows the same tables as its primary, and is not asked about them.
   'databases', CASE WHEN pg_is_in_recovery() THEN '[]'::json ELSE (SELECT coalesce(json_agg(datname ORDER BY datname), '[]'::json) FROM pg_catalog.pg_database
       WHERE datallowconn AND NOT datistemplate) END,
+  'demands', json_build_object(
+    'locales', (SELECT coalesce(json_agg(json_build_object('name', l.name, 'of', l.of, 'setting', l.setting) ORDER BY l.setting, l.of, l.name), '[]'::json) FROM (
+        SELECT datname AS of, l.name, false AS setting FROM pg_catalog.pg_database, LATERAL (VALUES (datcollate::text), (datctype::text)) AS l (name) WHERE datallowconn
+        UNION SELECT name, reset_val, true FROM pg_catalog.pg_settings WHERE name IN ('lc_messages', 'lc_monetary', 'lc_numeric', 'lc_time')) AS l),
+    'preload', (SELECT json_object_agg(name, reset_val) FROM pg_catalog.pg_settings WHERE name LIKE '%\\_preload\\_libraries'),
+    'libraryPath', current_setting('dynamic_library_path'),
+    'sharedMemoryBytes', (SELECT sum(allocated_size) FROM pg_catalog.pg_shmem_allocations),
+    'sharedBuffersBytes', pg_size_bytes(current_setting('shared_buffers')),
+    'hugePages', current_setting('huge_pages'),
+    'hugePageSize', coalesce((SELECT setting FROM pg_catalog.pg_settings WHERE name = 'huge_page_size'), '0')),
+  -- A segment is last written when the next one begins; those after the current one are old ones that wait for their turn.
+  'walRate', CASE WHEN pg_is_in_recovery() THEN NULL ELSE (SELECT ((count(*) - 1) * pg_size_bytes(current_setting('wal_segment_size')) / nullif(extract(epoch FROM clock_timestamp() - min(modification)), 0))::float8
+      FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$' AND name <= pg_walfile_name(pg_current_wal_lsn())) END,
   ${MARKS}
 )::text AS inventory`;
 
@@ -55,6 +68,8 @@ interface RawInventory extends RawMarks {
   readonly long: number;
   readonly waiting: number;
   readonly databases: readonly string[];
+  readonly demands: Demands;
+  readonly walRate: number | null;
 }
 
 /** Opens a session in another database of the same server. */
@@ -75,6 +90,8 @@ export async function askInventory(session: Session, openDatabase: OpenDatabase,
     otherManagers: otherManagers(raw),
     longTransactions: raw.long,
     waitingForSync: raw.waiting,
+    demands: raw.demands,
+    walBytesPerSecond: raw.walRate,
   };
 }
 

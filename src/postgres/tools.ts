@@ -1,6 +1,7 @@
 import type { LiveProcess } from '../host/host.ts';
 import type { ControlData } from './control-data.ts';
 import type { Lsn } from './lsn.ts';
+import type { Surroundings } from './surroundings.ts';
 
 export interface InitDatabaseOptions {
   readonly directory: string;
@@ -86,6 +87,8 @@ export interface Programs {
   settingValue(directory: string, configFile: string | null, name: string): Promise<string | null>;
   /** What the installed server says against this value (its own words), or `null` when it takes it. Needs no data directory, and looks at none. */
   settingComplaint(name: string, value: string): Promise<string | null>;
+  /** What a server of this installation would find on its machine; which of these files are not there (`$libdir/` is its library directory). One round trip. */
+  surroundings(files: readonly string[]): Promise<Surroundings>;
   /**
    * Finds the last valid record in the WAL of a stopped server with this control data, reading its timeline from `from` on, where a record
    * begins or would begin. Throws `wal-unreadable`.

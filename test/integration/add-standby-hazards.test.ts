@@ -1,4 +1,4 @@
-import { appendFile, chmod, chown, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, chown, cp, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { serverAccount } from '../support/server-account.ts';
@@ -129,6 +129,39 @@ for (const installation of majorsFor('once')) describe(`what a primary may have 
     await withSmallDisk((await m().place('node2')).pgdata, '60m', serverAccount(), async () => {
       expect((await refused('no-space')).message).toContain('60 MB free');
     });
+  });
+
+  test('D29: libraries that the installation of the standby does not have → refused, each named; a library that is there but broken → undone, with the words of the server', async () => {
+    // An installation of its own, with the programs that a standby needs and no more of its libraries than any has.
+    const own = join(m().root, 'own');
+    await mkdir(join(own, 'lib'), { recursive: true });
+    for (const program of ['postgres', 'initdb', 'pg_ctl', 'pg_basebackup', 'pg_controldata']) await cp(join(m().installation.binDir, program), join(own, 'bin', program), { dereference: true });
+    await writeFile(join(own, 'lib', 'libpqwalreceiver.so'), '');
+    await m().sql('node1', `ALTER SYSTEM SET session_preload_libraries = 'auto_explain'`);
+    await m().sql('node1', 'SELECT pg_reload_conf()');
+    try {
+      const error = await refused('library-missing', ['--bin-dir', join(own, 'bin'), '--set', 'shared_preload_libraries=auto_explain']);
+      expect(`${error.message} ${error.reasons.map(({ message }) => message).join()}`).toMatch(/shared_preload_libraries names auto_explain[^]*session_preload_libraries names auto_explain/);
+      expect((await refused('library-missing', ['--set', 'shared_preload_libraries=nowhere'])).message).toContain('nowhere');
+    } finally {
+      await m().sql('node1', 'ALTER SYSTEM RESET session_preload_libraries');
+      await m().sql('node1', 'SELECT pg_reload_conf()');
+    }
+    const broken = join(own, 'lib', 'broken.so');
+    await writeFile(broken, 'no library');
+    const before = await snapshot(m(), 'node1');
+    const ran = await add(m(), 'node2', ['--set', `shared_preload_libraries=${broken}`]);
+    endedAs(ran, 4, 'start-failed');
+    expect(JSON.stringify(ran.json.at(-1)?.['error'])).toContain(`could not load library`);
+    expect(await slots(m())).toEqual([]);
+    expect(await snapshot(m(), 'node1')).toEqual(before);
+    await rm(own, { recursive: true });
+  });
+
+  test('D30: shared memory that the machine cannot give → refused, with both amounts', async ({ skip }) => {
+    if (process.platform !== 'linux') skip('only Linux tells what it has');
+    const error = await refused('memory-short', ['--set', 'huge_pages=on', '--set', 'shared_buffers=8000GB']);
+    expect(error.message).toMatch(/huge_pages is on, and the machine of node2 has \S+ \S+ of them free; the server needs 7\.8 TB/);
   });
 
   test('D26: the only synchronous standby is absent → done, and no session of pgrepl waits for it', async () => {

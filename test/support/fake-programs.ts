@@ -3,6 +3,7 @@ import type { LiveProcess } from '../../src/host/host.ts';
 import type { ControlData } from '../../src/postgres/control-data.ts';
 import type { Lsn } from '../../src/postgres/lsn.ts';
 import { programWords } from '../../src/postgres/program-words.ts';
+import type { Surroundings } from '../../src/postgres/surroundings.ts';
 import type { BaseBackupOptions, ByteProgress, EndOfWal, InitDatabaseOptions, Programs, StartOptions } from '../../src/postgres/tools.ts';
 import { majorOf, renderVersionNumber } from '../../src/postgres/version.ts';
 import { DataDirectory, initialFiles } from './fake-data-directory.ts';
@@ -174,6 +175,10 @@ export class FakePrograms implements Programs {
 
   async settingComplaint(): Promise<string | null> {
     return await this.#read(() => null);
+  }
+
+  async surroundings(): Promise<Surroundings> {
+    return await this.#read(() => ({ library: 'other', locales: null, missing: [], memory: null }));
   }
 
   async settingValue(directory: string, configFile: string | null, name: string): Promise<string | null> {

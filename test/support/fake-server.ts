@@ -11,6 +11,7 @@ import { machineNamed, nextNumber, settingOf, type FleetState, type RunningServe
 import type { Gate } from './fake-gate.ts';
 import { parseRules, Postgres } from './fake-postgres.ts';
 import { isStartOnly, readConfiguration } from './fake-settings.ts';
+import { IDLE_INVENTORY } from './idle-inventory.ts';
 
 export interface FakeSession {
   readonly fleet: FleetState;
@@ -87,16 +88,9 @@ export class FakeServer implements Server {
 
   async inventory(): Promise<Inventory> {
     return await this.#ask((server) => ({
+      ...IDLE_INVENTORY,
       databaseBytes: 64 * 1024 ** 2,
-      tablespaces: [],
-      archiveReady: 0,
-      archiveFailing: false,
-      preparedTransactions: 0,
       runningBackups: [...this.#session.fleet.backups.values()].filter((backup) => backup.upstream === server.number).length,
-      unloggedTables: [],
-      otherManagers: [],
-      longTransactions: 0,
-      waitingForSync: 0,
     }));
   }
 

@@ -6,16 +6,16 @@ import { judgeCandidate, judgePrimary, whatBreaks, whatBreaksWithout } from '../
 import { addBytes, parseLsn } from '../../../src/postgres/lsn.ts';
 import { parseSystemIdentifier } from '../../../src/postgres/names.ts';
 import type { Inventory } from '../../../src/postgres/server.ts';
+import { IDLE_INVENTORY } from '../../support/idle-inventory.ts';
 import { CURRENT, facts, primary, sender, slot, standby, stopped, topologyOf, type ServerWords } from './status-facts.ts';
 
-const IDLE: Inventory = { databaseBytes: 0, tablespaces: [], archiveReady: 0, archiveFailing: false, preparedTransactions: 0, runningBackups: 0, unloggedTables: [], otherManagers: [], longTransactions: 0, waitingForSync: 0 };
 const PREPARED = { max_replication_slots: '10' };
 
 function viewed(seen: NodeFacts, inventory: Partial<Inventory> = {}): NodeView {
   const spec = topologyOf().nodes.find((node) => node.name === seen.place.name);
   if (spec === undefined) throw new Error('not in the file');
   const config = { folder: '', confFile: '', conf: "include 'pgrepl.conf'\n", owned: '', standby: null, auto: null, hbaFile: '', hba: null, identFile: '', ident: null, walSpace: { totalBytes: 0, freeBytes: 0 } };
-  return { spec, facts: seen, config, inventory: { ...IDLE, ...inventory } };
+  return { spec, facts: seen, config, inventory: { ...IDLE_INVENTORY, ...inventory } };
 }
 
 /** A primary with two standbys, all well unless the words say otherwise. */
