@@ -15,7 +15,7 @@ import type { NodePlace, World } from '../steps/world.ts';
 import { saveTopology } from '../topology/save.ts';
 import type { NodeSpec, Topology } from '../topology/topology.ts';
 import { mustBeWritable } from './cluster-file.ts';
-import type { ChangeShape, Context, Parsed } from './command.ts';
+import type { ChangeShape, Context, OptionSpec, Parsed } from './command.ts';
 import { confirm } from './confirm.ts';
 import { findPlaces } from './machines.ts';
 import type { ShownPlan } from './output/plan-text.ts';
@@ -56,7 +56,7 @@ export async function carryOut<W>(shape: ChangeShape<W>, context: Context): Prom
       const wrote = await saveTopology(parsed.topology, shown.edits);
       return reporter.result({ run: null, result: { outcome: wrote ? 'done' : 'unchanged', error: null, failedAt: null }, title: shown.plan.title, done: shown.done, next: shown.next });
     }
-    return await underLocks({ context, parsed, decide, shown, locks: early.locks, world, places, run, reporter });
+    return await underLocks({ context, parsed, options: shape.options, decide, shown, locks: early.locks, world, places, run, reporter });
   } finally {
     await early.locks?.release();
     await world.close().catch(() => undefined);
@@ -99,6 +99,7 @@ export function openWorld(context: Context, { nodes, passwords, places, ways, ru
 interface Locked<W> {
   readonly context: Context;
   readonly parsed: Parsed<W>;
+  readonly options: readonly OptionSpec[];
   readonly decide: Decide<W>;
   readonly shown: Change;
   /** Held since before `shown` was decided; `null`: not taken yet. */
@@ -109,7 +110,7 @@ interface Locked<W> {
   readonly reporter: Reporter;
 }
 
-async function underLocks<W>({ context, parsed, decide, shown, locks: held, world, places, run, reporter }: Locked<W>): Promise<number> {
+async function underLocks<W>({ context, parsed, options, decide, shown, locks: held, world, places, run, reporter }: Locked<W>): Promise<number> {
   const locks = held ?? (await takeLocks(world, placesToLock(places, parsed), parsed.again, run));
   let result: RunResult;
   let change: Change;
@@ -147,7 +148,7 @@ async function underLocks<W>({ context, parsed, decide, shown, locks: held, worl
   } finally {
     await locks.release();
   }
-  if (result.error !== null) result = { ...result, error: withWholeLines(result.error, lineOf(parsed, change)) };
+  if (result.error !== null) result = { ...result, error: withWholeLines(result.error, lineOf(parsed, change), options) };
   return reporter.result({ run, result, title: change.plan.title, done: change.done, next: change.next });
 }
 

@@ -7,10 +7,11 @@ import { terminalFor } from './output/terminal.ts';
 import { withWholeLines } from './whole-lines.ts';
 
 /** Says what went wrong, once, in the form that was asked for; returns the exit code. */
-export function reportFailure(thrown: unknown, io: Io, argv: readonly string[], definition: Definition | null): number {
+export async function reportFailure(thrown: unknown, io: Io, argv: readonly string[], definition: Definition | null): Promise<number> {
   const error = withWholeLines(
     isInterruption(thrown, io) ? new PgreplError('interrupted', 'interrupted', 'interrupted; nothing was changed', { cause: thrown }) : asPgreplError(thrown),
     `pgrepl ${quoteWords(argv)}`,
+    (await definition?.load())?.options ?? [],
   );
   const exit = exitCodeOf(error, io);
   const options = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;

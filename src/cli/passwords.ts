@@ -40,6 +40,11 @@ export function passwordsFor(context: Context, given: GivenPasswords): Passwords
   /** By the name of the superuser: it has one password on every node of a cluster. */
   const typed = new Map<string, Secret | null>();
   const missing = new Map<string, NodePlace>();
+  let warned = false;
+  const warn = (line: string): void => {
+    if (!warned) context.io.stderr.write(line);
+    warned = true;
+  };
 
   const ask = async (thrown: unknown): Promise<boolean> => {
     let told = false;
@@ -61,7 +66,7 @@ export function passwordsFor(context: Context, given: GivenPasswords): Passwords
       return replication;
     },
     admin: async (place) => {
-      const known = given.adminPassword ?? typed.get(place.adminUser) ?? (await inPassfile(context, place));
+      const known = given.adminPassword ?? typed.get(place.adminUser) ?? (await inPassfile(context, place, warn));
       if (known === null && !typed.has(place.adminUser)) missing.set(place.adminUser, place);
       return known;
     },
@@ -141,14 +146,14 @@ function octal(mode: number): string {
 }
 
 /** The superuser's password in the operator's own passfile, as psql would find it; one that others may read is not used, and that is said (fe-connect.c). */
-async function inPassfile({ io }: Context, place: NodePlace): Promise<Secret | null> {
+async function inPassfile({ io }: Context, place: NodePlace, warn: (line: string) => void): Promise<Secret | null> {
   const home = io.env['HOME'] ?? '';
   const path = io.env['PGPASSFILE'] ?? (home === '' ? '' : `${home}/.pgpass`);
   if (path === '') return null;
   try {
     const { mode } = await stat(path);
     if (isOpen(mode)) {
-      io.stderr.write(`! ${path} is not used: it may be read by others than its owner (mode ${octal(mode)}; chmod 600 ${path})\n`);
+      warn(`! ${path} is not used: it may be read by others than its owner (mode ${octal(mode)}; chmod 600 ${path})\n`);
       return null;
     }
     const text = await readFile(path, 'utf8');

@@ -3,7 +3,7 @@ import type { World } from '../steps/world.ts';
 import type { Topology } from '../topology/topology.ts';
 import type { Context } from './command.ts';
 import { findPlaces } from './machines.ts';
-import { passwordsFrom } from './passwords.ts';
+import { passwordsFor, passwordsFrom } from './passwords.ts';
 
 /** Part of the deadline that may go into reaching a machine and the question who owns a data directory, before its server is asked. */
 const OWNER_SHARE = 1 / 2;
@@ -17,7 +17,8 @@ export const FAREWELL_MS = 200;
  */
 export async function withQueryWorld<T>(context: Context, topology: Topology, timeoutMs: number, use: (world: World, leftMs: number) => Promise<T>): Promise<T> {
   const { io, name } = context;
-  const { adminPassword } = await passwordsFrom(context);
+  // Given, or in the operator's passfile; a query never asks.
+  const passwords = passwordsFor(context, await passwordsFrom(context));
   const start = performance.now();
   const { places, ways } = await findPlaces(topology, topology.nodes, timeoutMs * OWNER_SHARE);
   const world = createWorld({
@@ -28,7 +29,7 @@ export async function withQueryWorld<T>(context: Context, topology: Topology, ti
     signal: io.signal,
     givenPassword: null,
     readOnly: true,
-    adminPassword: async () => await Promise.resolve(adminPassword),
+    adminPassword: async (place) => await passwords.admin(place),
   });
   try {
     return await use(world, timeoutMs - (performance.now() - start));

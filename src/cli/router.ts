@@ -27,7 +27,7 @@ export async function runCli(io: Io): Promise<number> {
     return await parseAndRun(io, argv, command);
   } catch (thrown) {
     // What writes about failures is not loaded before there is one.
-    return (await import('./failure.ts')).reportFailure(thrown, io, argv, definition);
+    return await (await import('./failure.ts')).reportFailure(thrown, io, argv, definition);
   }
 }
 

@@ -1,8 +1,10 @@
 import { PgreplError } from '../errors.ts';
+import type { OptionSpec } from './command.ts';
+import { quoteWords, splitWords } from './io.ts';
 
-/** A `next` that is only an option (`--restart`) means this very line with it. */
-export function withWholeLines(error: PgreplError, line: string): PgreplError {
-  const whole = (next: readonly string[] | undefined): readonly string[] => (next ?? []).map((words) => (words.startsWith('-') ? `${line} ${words}` : words));
+/** A `next` that is only an option (`--restart`, `--port 7602`) means this very line with it, in the place of the same option if it was there. */
+export function withWholeLines(error: PgreplError, line: string, options: readonly OptionSpec[]): PgreplError {
+  const whole = (next: readonly string[] | undefined): readonly string[] => (next ?? []).map((words) => (words.startsWith('-') ? lineWith(line, words, options) : words));
   if (![error.next, ...error.reasons.map((reason) => reason.next ?? [])].flat().some((words) => words.startsWith('-'))) return error;
   return new PgreplError(error.kind, error.code, error.message, {
     node: error.node,
@@ -12,4 +14,31 @@ export function withWholeLines(error: PgreplError, line: string): PgreplError {
     reasons: error.reasons.map((reason) => ({ ...reason, next: whole(reason.next) })),
     cause: error.cause,
   });
+}
+
+/** Of a repeatable option only the one with the same name before its `=` is replaced. */
+function lineWith(line: string, addition: string, options: readonly OptionSpec[]): string {
+  const [flag = '', value = ''] = splitWords(addition);
+  const option = options.find(({ flags }) => spellings(flags).includes(flag));
+  if (option === undefined) return `${line} ${addition}`;
+  const words = splitWords(line);
+  const kept: string[] = [];
+  for (let at = 0; at < words.length; at += 1) {
+    const word = words[at] ?? '';
+    const found = spellings(option.flags).find((name) => word === name || word.startsWith(name.startsWith('--') ? `${name}=` : name));
+    const apart = found === word && option.flags.includes('<');
+    const text = apart ? (words[at + 1] ?? '') : word.slice(found?.length ?? 0).replace(/^=/, '');
+    if (found === undefined || (option.repeat === true && nameIn(text) !== nameIn(value))) kept.push(word);
+    else if (apart) at += 1;
+  }
+  return `${quoteWords(kept)} ${addition}`;
+}
+
+/** `-p` and `--port` of `-p, --port <PORT>`. */
+function spellings(flags: string): readonly string[] {
+  return flags.split(/[ ,]+/).filter((word) => word.startsWith('-'));
+}
+
+function nameIn(value: string): string {
+  return value.split('=', 1)[0] ?? value;
 }

@@ -14,6 +14,7 @@ import { judgeMachine } from './judge-machine.ts';
 import { librariesDiffer, linksNotCopied, preflightAddStandby } from './preflight-add-standby.ts';
 import { NEEDS_SESSION } from './preflight.ts';
 import { renderAgain } from './render-again.ts';
+import { slotMayBeCut } from './slot-budget.ts';
 import { stagingFor } from './staging-place.ts';
 import type { AddStandby } from './wants.ts';
 
@@ -145,6 +146,7 @@ async function planCopy(world: World, want: AddStandby, facts: AddStandbyFacts):
     { kind: 'publish-directory', node: name, staging, mode: groupAccess ? 0o750 : 0o700, as: 'standby' },
     // Its own directory and no other, whatever the files that came along say (hazard B22); and no line that a start would stumble over.
     { kind: 'check-configuration', node: name, directory: place.pgdata, configFile: null },
+    { kind: 'check-slot', node: name, upstream: upstream.spec.name, slot: name, staging },
     { kind: 'start-server', node: name, directory: place.pgdata, configFile: null, as: 'standby' },
     proofOf(facts, want.node),
     { kind: 'finish-staging', node: name, staging },
@@ -167,6 +169,7 @@ function noticesOf(want: AddStandby, facts: AddStandbyFacts): readonly string[] 
   const notices: string[] = [];
   if (want.checkpoint === 'fast') notices.push(`${upstream.spec.name} writes out its dirty buffers at once (--checkpoint spread takes minutes instead)`);
   else notices.push(`${upstream.spec.name} spreads its checkpoint: nothing seems to happen for some minutes`);
+  notices.push(...slotMayBeCut(want, facts));
   if (!want.verify) notices.push('the copy is not verified against its manifest');
   if (upstream.spec.via === standby.spec.via) notices.push('both are on one machine: this protects from mistakes with a server, not from the loss of the machine');
   if (upstream.config !== null && outsideConfig(upstream.config, upstream.facts.place.pgdata) !== null) notices.push(`the configuration of ${upstream.spec.name} is outside its data directory`);

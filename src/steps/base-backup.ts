@@ -1,9 +1,9 @@
 import { PgreplError } from '../errors.ts';
 import type { BaseBackupOptions } from '../postgres/tools.ts';
 import { renderBytes } from '../postgres/units.ts';
-import { slotOf } from './create-slot.ts';
+import { keepsForCopy, proveKept } from './check-slot.ts';
 import { showsCommand, type Kind } from './kind.ts';
-import { hasFlag, isPublished, readMarker, setFlag, stagedData, type Staging } from './staging.ts';
+import { clearFlag, hasFlag, isPublished, readMarker, setFlag, stagedData, type Staging } from './staging.ts';
 import type { World } from './world.ts';
 
 /** Copies the upstream into the staging directory, which no server can be started from. */
@@ -26,7 +26,8 @@ export const baseBackup: Kind<BaseBackup, null> = {
 
   look: async (step, world) => {
     const { host } = world.node(step.node);
-    const done = (await isPublished(host, step.staging)) || (await hasFlag(host, step.staging, 'copied'));
+    // A copy whose slot was lost meanwhile is of no use, whole as it is.
+    const done = (await isPublished(host, step.staging)) || ((await hasFlag(host, step.staging, 'copied')) && (await keepsForCopy(copyOf(step), stagedData(step.staging), world)));
     return done ? { already: true, ours: null } : { already: false, before: null };
   },
 
@@ -36,6 +37,7 @@ export const baseBackup: Kind<BaseBackup, null> = {
     const tools = await programs();
     // Nothing resumes a base backup: an interrupted one is thrown away, with whatever still writes into it (hazard X2).
     await tools.stopLeftovers(directory);
+    for (const flag of ['copied', 'verified']) await clearFlag(host, step.staging, flag);
     await host.removeTree(directory);
     for (const outside of (await readMarker(host, step.staging.holder))?.also ?? []) {
       for (const name of (await host.list(outside)) ?? []) await host.removeTree(`${outside}/${name}`);
@@ -52,13 +54,7 @@ export const baseBackup: Kind<BaseBackup, null> = {
         hint: 'Its address in the cluster file leads somewhere else, seen from this node.',
       });
     }
-    const slot = await slotOf(world, step.upstream, step.options.slot);
-    if (slot === null || slot.walStatus === 'lost') {
-      throw new PgreplError('undone', 'slot-lost', `slot ${step.options.slot} on ${step.upstream} lost its WAL while the copy ran`, {
-        node: step.upstream,
-        hint: 'max_slot_wal_keep_size is too small for the writes during one copy.',
-      });
-    }
+    await proveKept(copyOf(step), directory, world);
     await setFlag(host, step.staging, 'copied');
   },
 
@@ -67,6 +63,10 @@ export const baseBackup: Kind<BaseBackup, null> = {
     if (!(await isPublished(host, step.staging))) await (await programs()).stopLeftovers(stagedData(step.staging));
   },
 };
+
+function copyOf({ node, upstream, options }: BaseBackup): Parameters<typeof proveKept>[0] {
+  return { node, upstream, slot: options.slot };
+}
 
 /** The slot keeps WAL on the upstream for as long as the copy runs: a full disk there would stop the server that everybody uses. */
 const FLOOR = 1 / 20;

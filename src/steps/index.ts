@@ -1,5 +1,6 @@
 import type { Registry } from '../plan/step.ts';
 import { baseBackup, type BaseBackup } from './base-backup.ts';
+import { checkSlot, type CheckSlot } from './check-slot.ts';
 import { checkSettings, type CheckSettings } from './check-settings.ts';
 import { createRole, type CreateRole } from './create-role.ts';
 import { createSlot, type CreateSlot } from './create-slot.ts';
@@ -27,6 +28,7 @@ export type Step =
   | BaseBackup
   | CheckConfiguration
   | CheckSettings
+  | CheckSlot
   | Checkpoint
   | CreateRole
   | CreateSlot
@@ -57,6 +59,7 @@ export const registry: Registry<Step, World> = {
   'base-backup': baseBackup,
   'check-configuration': checkConfiguration,
   'check-settings': checkSettings,
+  'check-slot': checkSlot,
   checkpoint,
   'create-role': createRole,
   'create-slot': createSlot,

@@ -105,6 +105,10 @@ export async function hasFlag(host: Host, staging: Staging, flag: string): Promi
   return (await host.stat(`${staging.holder}/${flag}`)) !== null;
 }
 
+export async function clearFlag(host: Host, staging: Staging, flag: string): Promise<void> {
+  if (await hasFlag(host, staging, flag)) await host.removeFile(`${staging.holder}/${flag}`);
+}
+
 export async function setFlag(host: Host, staging: Staging, flag: string): Promise<void> {
   await host.writeText(`${staging.holder}/${flag}`, '', { mode: 0o600 });
 }

@@ -1,4 +1,4 @@
-import { appendFile, chmod, chown, cp, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, chown, cp, mkdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { serverAccount } from '../support/server-account.ts';
@@ -156,6 +156,58 @@ for (const installation of majorsFor('once')) describe(`what a primary may have 
     expect(await slots(m())).toEqual([]);
     expect(await snapshot(m(), 'node1')).toEqual(before);
     await rm(own, { recursive: true });
+  });
+
+  test('D14: the slot is cut between a copy and its start → copied again, by the same command', async () => {
+    await m().sql('node1', `ALTER SYSTEM SET max_slot_wal_keep_size = '16MB'`);
+    await m().sql('node1', `ALTER SYSTEM SET wal_keep_size = '0'`);
+    await m().sql('node1', 'SELECT pg_reload_conf()');
+    try {
+      const ran = await add(m(), 'node2', [], { kill: { when: /"kind":"publish-directory"[^\n]*"started"|"started"[^\n]*"kind":"publish-directory"/ } });
+      expect(ran.signal).toBe('SIGKILL');
+      await m().settled(10_000);
+      for (let segment = 0; segment < 8; segment += 1) await m().sql('node1', 'CREATE TABLE cut (); DROP TABLE cut; SELECT pg_switch_wal()');
+      await m().sql('node1', 'CHECKPOINT');
+      expect(await m().rows('node1', `SELECT wal_status FROM pg_replication_slots WHERE slot_name = 'node2'`)).toEqual([['lost']]);
+      const again = await add(m(), 'node2');
+      // A directory that had its name already is taken back first.
+      if (again.exit !== 0) {
+        endedAs(again, 4, 'slot-lost');
+        endedAs(await add(m(), 'node2'), 0);
+      }
+      await attached(m(), 'node2');
+      expect(await slots(m())).toEqual(['node2']);
+    } finally {
+      await m().sql('node1', 'ALTER SYSTEM RESET max_slot_wal_keep_size');
+      await m().sql('node1', 'ALTER SYSTEM RESET wal_keep_size');
+      await m().sql('node1', 'SELECT pg_reload_conf()');
+    }
+  });
+
+  test('D24: the primary of an upstream standby has full_page_writes off → refused', async () => {
+    endedAs(await add(m(), 'node2'), 0);
+    await m().sql('node1', 'ALTER SYSTEM SET full_page_writes = off');
+    await m().sql('node1', 'SELECT pg_reload_conf()');
+    try {
+      const ran = await add(m(), 'node3', ['--upstream', 'node2']);
+      endedAs(ran, 3, 'full-page-writes');
+      expect(errorOf(ran).message).toContain('full_page_writes of node1 is off');
+    } finally {
+      await m().sql('node1', 'ALTER SYSTEM RESET full_page_writes');
+      await m().sql('node1', 'SELECT pg_reload_conf()');
+    }
+  });
+
+  test('D34: a link in the data directory of the primary is named, and not in the copy', async () => {
+    const link = await file('beside.conf');
+    await symlink('/etc/hostname', link);
+    try {
+      const ran = await add(m(), 'node2', ['--dry-run']);
+      endedAs(ran, 0);
+      expect(ran.stdout).toContain(`${link} of node1 is a link, which a base backup does not copy`);
+    } finally {
+      await rm(link);
+    }
   });
 
   test('D30: shared memory that the machine cannot give → refused, with both amounts', async ({ skip }) => {

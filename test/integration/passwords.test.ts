@@ -82,6 +82,15 @@ for (const installation of majorsFor('once')) describe(`a superuser who needs a 
     expect(ran.json.at(-1)).toMatchObject({ outcome: 'unchanged' });
   });
 
+  test("status finds it in the operator's passfile too, and asks nobody", async () => {
+    const file = join(m().root, 'operator.pgpass');
+    await writeFile(file, `localhost:*:*:postgres:${ADMIN}\n`, { mode: 0o600 });
+    const seen = async (env: Readonly<Record<string, string>>): Promise<unknown> => ((await m().pgrepl(['status', '--json'], { env })).json[0]?.['nodes'] as readonly { readonly state: string }[] | undefined)?.[0]?.state;
+    expect(await seen({ PGPASSFILE: file })).toBe('running');
+    expect(await seen({ PGPASSFILE: '/dev/null' })).not.toBe('running');
+    expect((await m().pgrepl(['undo', '--yes'], { env: { PGPASSFILE: file } })).exit).toBe(0);
+  });
+
   test('the replication password that is lost is asked for at a terminal', async ({ skip }) => {
     if (!hasTerminals()) skip('there is no script of util-linux here');
     const admin = join(m().root, 'admin');

@@ -3,6 +3,7 @@ import { isUnfinished } from '../../plan/record.ts';
 import type { Command, Context } from '../command.ts';
 import { chooseRun, CLUSTER_OPTION, runsOfCluster } from '../find-run.ts';
 import { splitWords } from '../io.ts';
+import { ADMIN_OPTIONS } from '../known-node.ts';
 import { jsonLine, planDocument } from '../output/json.ts';
 import { reporterFor } from '../reporter.ts';
 import { runCli } from '../router.ts';
@@ -13,7 +14,7 @@ export const resume: Command = {
   name: 'resume',
   summary: 'go on with an unfinished run',
   arguments: [{ name: '[RUN]', help: 'the run (default: the newest unfinished one); pgrepl runs lists them' }],
-  options: [CLUSTER_OPTION],
+  options: [CLUSTER_OPTION, ...ADMIN_OPTIONS],
   run: async (context) => {
     const record = chooseRun(await runsOfCluster(context), context.words.arguments[0]);
     if (record === null) return await nothingLeft(context);
@@ -25,9 +26,10 @@ export const resume: Command = {
     }
     const [, ...words] = splitWords(record.header.command);
     const { globals } = context;
+    const passwordFile = context.words.text('adminPasswordFile');
     return await runCli({
       ...context.io,
-      argv: [...withoutFile(words), '--file', record.header.clusterFile, ...switches({ '--json': globals.json, '--dry-run': globals.dryRun, '--yes': globals.yes, '--quiet': globals.quiet, '--verbose': globals.verbose, '--no-color': !globals.color })],
+      argv: [...withoutFile(words), '--file', record.header.clusterFile, ...(passwordFile === undefined ? [] : ['--admin-password-file', passwordFile]), ...switches({ '--json': globals.json, '--dry-run': globals.dryRun, '--yes': globals.yes, '--quiet': globals.quiet, '--verbose': globals.verbose, '--no-color': !globals.color })],
     });
   },
 };

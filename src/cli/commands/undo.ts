@@ -45,7 +45,8 @@ export const undo: Command = {
     const nodes = nodesOf(record, found.topology);
     const topology: Topology = { ...found.topology, cluster: record.header.cluster };
     const { places, ways } = await findPlaces(topology, nodes);
-    const world = openWorld(context, { nodes, passwords: passwordsFor(context, passwords), places, ways, run: record.run, reporter });
+    const secrets = passwordsFor(context, passwords);
+    const world = openWorld(context, { nodes, passwords: secrets, places, ways, run: record.run, reporter });
     try {
       const touched = new Set(record.left.map(({ step }) => step.node));
       const locks = await takeLocks(world, places.filter((place) => touched.has(place.name)), context.line, record.run);
@@ -53,6 +54,10 @@ export const undo: Command = {
         // Under the locks: it may have gone on meanwhile.
         const now = readRuns(found.directory).find((other) => other.run === record.run) ?? record;
         refuseTakingBack(now);
+        // What is missing is asked for before anything is taken back: in the middle of it nobody could be asked.
+        await secrets.askWhenMissing(async () => {
+          await Promise.all([...touched].map(async (node) => await world.node(node).server().catch(() => undefined)));
+        });
         const journal = continueJournal(now);
         io.onHardStop(() => hardStop(record.header.command, record.run));
         try {
