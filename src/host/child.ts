@@ -142,7 +142,8 @@ export function interrupted(program: string): PgreplError {
   return new PgreplError('interrupted', 'interrupted', `${program} was interrupted`);
 }
 
-function tooLate(command: TransportCommand): PgreplError {
+/** Why a program was stopped at its deadline. */
+export function tooLate(command: TransportCommand): PgreplError {
   return new PgreplError(
     command.effect === 'reads' ? 'unreachable' : 'unknown',
     'program-timeout',

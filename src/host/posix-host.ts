@@ -152,7 +152,7 @@ export class PosixHost implements Host {
   }
 
   async home(): Promise<string> {
-    const exit = await this.run({ argv: ['sh', '-c', script.HOME], effect: 'reads' });
+    const exit = await this.#small(script.HOME);
     if (exit.code !== 0 || !exit.stdout.startsWith('/')) throw failedExit('find the home of', this.user, exit);
     return exit.stdout;
   }
@@ -164,7 +164,7 @@ export class PosixHost implements Host {
 
   async processesIn(directory: string): Promise<readonly LiveProcess[]> {
     const real = await this.realPath(directory);
-    const exit = await this.run({ argv: ['sh', '-c', script.WORKING_DIRECTORIES], effect: 'reads' });
+    const exit = await this.#small(script.WORKING_DIRECTORIES);
     if (exit.code === 3) return await this.#describe(await this.#pidsByLsof(real));
     const { there, deleted } = pidsIn(exit.stdout, real);
     const same = there.length === 0 ? '' : (await this.#sh('reads', script.SAME_DIRECTORY, [real, ...there])).stdout;
@@ -191,7 +191,7 @@ export class PosixHost implements Host {
 
   async #describe(pids: readonly string[]): Promise<readonly LiveProcess[]> {
     if (pids.length === 0) return [];
-    const exit = await this.run({ argv: ['sh', '-c', script.DESCRIBE, 'sh', ...pids], effect: 'reads' });
+    const exit = await this.#small(script.DESCRIBE, pids);
     return parseDescribed(exit.stdout);
   }
 
@@ -210,8 +210,13 @@ export class PosixHost implements Host {
 
   async #sh(effect: 'reads' | 'changes', text: string, words: readonly string[], input?: Uint8Array): Promise<Exit> {
     mustBeAbsolute(words[0] ?? '');
-    const deadlineMs = effect === 'changes' ? SLOW_DEADLINE_MS : DEFAULT_DEADLINE_MS;
-    return await this.run({ argv: ['sh', '-c', text, 'sh', ...words], effect, ...(input === undefined ? {} : { input }), deadlineMs });
+    if (effect === 'reads') return await this.#small(text, words);
+    return await this.run({ argv: ['sh', '-c', text, 'sh', ...words], effect, ...(input === undefined ? {} : { input }), deadlineMs: SLOW_DEADLINE_MS });
+  }
+
+  async #small(text: string, words: readonly string[] = []): Promise<Exit> {
+    const argv = ['sh', '-c', text, 'sh', ...words] as const;
+    return await this.transport.run({ argv, program: 'sh', effect: 'reads', deadlineMs: DEFAULT_DEADLINE_MS, lifeline: false, small: true });
   }
 }
 

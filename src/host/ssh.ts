@@ -9,6 +9,7 @@ import { isUserName, PosixHost } from './posix-host.ts';
 import { SshConnection } from './ssh-connection.ts';
 import { FIND_ACCOUNT, framed, replaced } from './ssh-scripts.ts';
 import { SshSessions, type Slot } from './ssh-sessions.ts';
+import { shellWords, SshShell } from './ssh-shell.ts';
 import { connectionLost, mayNotBecome } from './ssh-trouble.ts';
 import type { Transport, TransportCommand } from './transport.ts';
 import { asUser, cleanEnvironment, howToBecome, withEnvironment, withLifeline, type Account, type Words } from './wrappers.ts';
@@ -64,7 +65,7 @@ class SshTransport implements Transport {
   }
 }
 
-/** A machine behind ssh with the rights of \`user\`, \`null\` for whoever logs in. Throws as \`SshConnection.open\`, and \`no-such-user\`. */
+/** A machine behind ssh with the rights of `user`, `null` for whoever logs in. Throws as `SshConnection.open`, and \`no-such-user\`. */
 export async function openSsh(label: string, user: string | null, signal?: AbortSignal): Promise<Host> {
   return new SshHost(await openSshTransport(label, user, signal));
 }
@@ -87,6 +88,8 @@ class SshMachine {
   readonly label: string;
   readonly #sessions: SshSessions;
   readonly #accounts = new Map<string, Promise<Account | null>>();
+  /** By user; `null` before the second small command: for one alone it is not worth the while. */
+  readonly #shells = new Map<string, Promise<SshShell | null> | null>();
 
   private constructor(label: string, sessions: SshSessions) {
     this.label = label;
@@ -126,6 +129,9 @@ class SshMachine {
   }
 
   async run(command: TransportCommand, account: Account): Promise<Exit> {
+    const shell = command.small === true ? await this.#shell(account) : null;
+    const answer = (await shell?.ask(command)) ?? null;
+    if (answer !== null) return answer;
     for (;;) {
       const slot = await this.#sessions.take(command.long === true || command.deadlineMs === Infinity ? 'long' : 'short');
       try {
@@ -135,6 +141,22 @@ class SshMachine {
         slot.free();
       }
     }
+  }
+
+  /** The shell of that user; `null` while there is none, and a session of its own is the way, which also knows how to tell what is wrong. */
+  async #shell(account: Account): Promise<SshShell | null> {
+    const { user } = account;
+    const known = this.#shells.get(user);
+    const shell = known ?? (known === null ? this.#openShell(account).catch(() => null) : null);
+    this.#shells.set(user, shell);
+    return await shell;
+  }
+
+  async #openShell(account: Account): Promise<SshShell> {
+    const { argv, word } = shellWords();
+    const program = await this.stream(argv, account, undefined);
+    void program.ended.then(() => this.#shells.delete(account.user));
+    return new SshShell(program, word);
   }
 
   /** `null` when the far ssh server takes no further session, so that nothing was run. */
@@ -160,7 +182,7 @@ class SshMachine {
     return null;
   }
 
-  /** Throws as \`run\`, once the program was not started. */
+  /** Throws as `run`, once the program was not started. */
   async stream(argv: Words, account: Account, extra: Readonly<Record<string, string>> | undefined): Promise<ProgramStream> {
     for (;;) {
       const slot = await this.#sessions.take('long');

@@ -14,6 +14,8 @@ export interface TransportCommand {
   readonly deadlineMs: number;
   /** It may work for minutes: what its start takes does not matter. */
   readonly long?: boolean | undefined;
+  /** It reads a little of the machine without input and ends by itself: where a shell of that user stays, it may be asked. */
+  readonly small?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onLine?: ((stream: 'stdout' | 'stderr', line: string) => void) | undefined;
   /**
