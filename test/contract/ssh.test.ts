@@ -96,6 +96,18 @@ describe.skipIf(missing !== null)('over ssh', () => {
     for (const stream of streams) stream.destroy();
   });
 
+  test('many small questions at once have their own answers, also when the shell that answers them is killed', async () => {
+    const host = await open(FLEET_USERS.admin, 'postgres');
+    const paths = Array.from({ length: 40 }, (_, index) => `/tmp/${HOSTILE.replaceAll('/', '')}${index}`);
+    await host.home();
+    expect(await Promise.all(paths.map(async (path) => await host.realPath(path)))).toEqual(paths);
+    const shells = db1.run('root', ['pgrep', '-f', 'pgrepl-[s]hell']).trim().split('\n');
+    const asked = Promise.all(paths.map(async (path) => await host.realPath(path)));
+    db1.run('root', ['sh', '-c', 'kill -KILL "$@"; :', 'sh', ...shells]);
+    expect(await asked).toEqual(paths);
+    expect(await host.readText('/no/such/file')).toBeNull();
+  });
+
   test('one session per connection is too few, and the reason is told', async () => {
     const few = await openFleet(1, { sshd: ['MaxSessions 1'] });
     const before = process.env['PGREPL_SSH'];
