@@ -59,6 +59,9 @@ ${RESOLVE}
 resolve "$1"
 printf %sx "$real"`;
 
+/** Beginning of the name under which the content of a file arrives, beside it. */
+export const WRITE_PREFIX = '.pgrepl-write.';
+
 /**
  * Temporary files carry the pid of their shell. One whose shell was killed goes with the next write beside it: it may hold a password.
  * A dead shell that nobody has waited for yet is dead.
@@ -69,9 +72,9 @@ alive() {
   ! grep -q '^State:[[:space:]]*Z' "/proc/$1/status" 2>/dev/null
 }
 sweep() {
-  for left in "$1"/.pgrepl-write.*; do
+  for left in "$1"/${WRITE_PREFIX}*; do
     [ -f "$left" ] && [ -O "$left" ] || continue
-    writer=\${left##*/.pgrepl-write.}
+    writer=\${left##*/${WRITE_PREFIX}}
     writer=\${writer%%.*}
     case $writer in '' | *[!0-9]*) continue ;; esac
     alive "$writer" || rm -f -- "$left"
@@ -99,7 +102,7 @@ trap '[ -z "$temp" ] || rm -f -- "$temp"' EXIT
 trap 'exit 1' HUP INT TERM
 trap '' PIPE
 sweep "$dir"
-temp=$(mktemp "$dir/.pgrepl-write.$$.XXXXXX" && printf x) || { temp=; exit 1; }
+temp=$(mktemp "$dir/${WRITE_PREFIX}$$.XXXXXX" && printf x) || { temp=; exit 1; }
 temp=\${temp%?x}
 mode=$2
 if [ -e "$real" ]; then

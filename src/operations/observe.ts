@@ -2,7 +2,7 @@ import { asPgreplError, PgreplError } from '../errors.ts';
 import type { Host, LiveProcess } from '../host/host.ts';
 import { parsePidFile, type PidFile } from '../postgres/pid-file.ts';
 import type { Glimpse, ServerFacts } from '../postgres/server.ts';
-import { besideHolder, insideHolder, readMarker } from '../steps/staging.ts';
+import { besideHolder, insideHolder, isUnclaimed, readMarker } from '../steps/staging.ts';
 import type { NodeWorld, World } from '../steps/world.ts';
 import type { DirectoryState, NodeFacts, ServerState } from './facts.ts';
 
@@ -199,7 +199,7 @@ async function readStaging(host: Host, pgdata: string, seen: Seen): Promise<void
   for (const holder of [besideHolder(pgdata), insideHolder(pgdata)]) {
     const marker = await readMarker(host, holder);
     if (marker !== null) seen.staging ??= { holder, marker };
-    else if ((await host.list(holder))?.length === 0) seen.emptyHolder ??= holder;
+    else if (isUnclaimed((await host.list(holder)) ?? [''])) seen.emptyHolder ??= holder;
   }
 }
 

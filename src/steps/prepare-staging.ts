@@ -3,7 +3,7 @@ import { NOTHING_TO_SHOW } from '../plan/step.ts';
 import { slotOf } from './create-slot.ts';
 import { showsCommand, type Kind } from './kind.ts';
 import { moveEntries } from './publish-directory.ts';
-import { hasFlag, isPublished, MOVING, readMarker, removeStaging, sameMarker, stagedData, type Staging, type StagingMarker } from './staging.ts';
+import { hasFlag, isPublished, isUnclaimed, MOVING, readMarker, removeStaging, sameMarker, stagedData, type Staging, type StagingMarker } from './staging.ts';
 import type { World } from './world.ts';
 
 /** Claims the place of a new directory: the holder with its marker, and a data directory in it that no server starts. */
@@ -38,7 +38,7 @@ export const prepareStaging: Kind<PrepareStaging, null> = {
     const entries = await host.list(step.staging.holder);
     if (entries !== null) {
       // A leftover of an unfinished run with other arguments: what it may still be running goes first.
-      if ((await readMarker(host, step.staging.holder)) === null && entries.length > 0) {
+      if ((await readMarker(host, step.staging.holder)) === null && !isUnclaimed(entries)) {
         throw new PgreplError('refused', 'staging-foreign', `${step.staging.holder} is in the way and was not made by pgrepl`, { node: step.node, hint: 'Look into it, and move it away if nobody needs it.' });
       }
       await (await programs()).stopLeftovers(stagedData(step.staging));

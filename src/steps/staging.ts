@@ -1,5 +1,6 @@
 import { PgreplError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
+import { WRITE_PREFIX } from '../host/scripts.ts';
 
 /**
  * Lies beside a directory that is being made, and proves whose it is: a leftover with this marker may be gone on with, or
@@ -84,12 +85,17 @@ export async function currentDirectory(host: Host, staging: Staging): Promise<st
   return (await isPublished(host, staging)) ? staging.pgdata : stagedData(staging);
 }
 
+/** True for a holder in which nobody has put anything yet: cut off before the marker was there, at most with a piece of it under the name it arrives by. */
+export function isUnclaimed(entries: readonly string[]): boolean {
+  return entries.every((name) => name.startsWith(WRITE_PREFIX));
+}
+
 /** Removes the staging of an unfinished run and what it filled outside. Throws when the marker does not prove that it is ours. */
 export async function removeStaging(host: Host, staging: Staging): Promise<void> {
   const entries = await host.list(staging.holder);
   if (entries === null) return;
   const marker = await readMarker(host, staging.holder);
-  if (marker === null && entries.length > 0) {
+  if (marker === null && !isUnclaimed(entries)) {
     throw new PgreplError('unfinished', 'staging-foreign', `${staging.holder} has no marker of pgrepl and is left alone`);
   }
   for (const directory of marker?.also ?? []) {

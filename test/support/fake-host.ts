@@ -1,8 +1,9 @@
 import { PassThrough, type Duplex } from 'node:stream';
 import { PgreplError } from '../../src/errors.ts';
 import type { Address, Command, Exit, FileStat, HeldLock, Host, LiveProcess, LockHolder } from '../../src/host/host.ts';
-import { Disk, newDisk, parentOf, type DiskState, type Entry } from './fake-disk.ts';
-import type { Gate } from './fake-gate.ts';
+import { WRITE_PREFIX } from '../../src/host/scripts.ts';
+import { Disk, nameOf, newDisk, parentOf, type DiskState, type Entry } from './fake-disk.ts';
+import { PowerCut, type Gate } from './fake-gate.ts';
 
 /** One process of a machine. Plain data. */
 export interface FakeProcess {
@@ -105,11 +106,24 @@ export class FakeHost implements Host {
     });
   }
 
+  /** Two changes: the content arrives under a name of its own, whose leftovers of the dead go first, and then takes the place of the file. */
   async writeText(path: string, content: string, options: { readonly mode?: number } = {}): Promise<void> {
-    await this.#change(`write ${path}`, () => {
-      this.#need(this.#disk.nearest(parentOf(this.#disk.realPath(path))), 2, path);
-      this.#disk.write(path, content, { owner: this.user, mode: options.mode });
-    });
+    const folder = parentOf(this.#disk.realPath(path));
+    const arriving = `${folder}/${WRITE_PREFIX}1.${nameOf(path)}`;
+    try {
+      await this.#change(`write ${path}, not yet under its name`, () => {
+        this.#need(this.#disk.nearest(folder), 2, path);
+        for (const name of this.#disk.list(folder) ?? []) if (name.startsWith(WRITE_PREFIX)) this.#disk.remove(`${folder}/${name}`);
+        this.#disk.write(arriving, content, { owner: this.user, mode: 0o600 });
+      });
+      await this.#change(`write ${path}`, () => {
+        this.#disk.write(path, content, { owner: this.user, mode: options.mode });
+        this.#disk.remove(arriving);
+      });
+    } catch (error) {
+      if (!(error instanceof PowerCut) && this.#disk.find(arriving) !== null) this.#disk.remove(arriving);
+      throw error;
+    }
   }
 
   async stat(path: string): Promise<FileStat | null> {

@@ -105,16 +105,26 @@ describe('the counter of changes', () => {
     await expect(here.writeText('/srv/pg/a', 'x')).rejects.toThrow('injected');
     expect(await here.readText('/srv/pg/a')).toBeNull();
     gate.failAt(1, 'after', 'error');
-    await expect(here.writeText('/srv/pg/a', 'x')).rejects.toThrow('injected');
-    expect(await here.readText('/srv/pg/a')).toBe('x');
+    await expect(here.makeDirectory('/srv/pg/b', 0o700)).rejects.toThrow('injected');
+    expect(await here.list('/srv/pg/b')).toEqual([]);
   });
 
   test('after a power cut nothing is said and nothing is done', async () => {
     const { host: here, gate, disk } = host();
-    gate.failAt(1, 'after', 'death');
+    gate.failAt(2, 'after', 'death');
     await expect(here.writeText('/srv/pg/a', 'x')).rejects.toBeInstanceOf(PowerCut);
     await expect(here.readText('/srv/pg/a')).rejects.toBeInstanceOf(PowerCut);
     await expect(here.removeFile('/srv/pg/a')).rejects.toBeInstanceOf(PowerCut);
     expect(disk.text('/srv/pg/a')).toBe('x');
+  });
+
+  test('a write that is cut off leaves a file under another name, and the next write beside it takes that away; one that fails leaves nothing', async () => {
+    const { host: here, gate, disk } = host();
+    gate.failAt(1, 'after', 'error');
+    await expect(here.writeText('/srv/pg/a', 'x')).rejects.toThrow('injected');
+    expect(await here.list('/srv/pg')).toEqual([]);
+    disk.write('/srv/pg/.pgrepl-write.1.a', 'x', { owner: 'postgres' });
+    await here.writeText('/srv/pg/b', 'y');
+    expect(await here.list('/srv/pg')).toEqual(['b']);
   });
 });
