@@ -6,7 +6,7 @@ import { fullPrimariesOf, observeCluster, primariesOf, splitBrain, type ClusterV
 import { decideFailover } from './failover.ts';
 import { healAfterRoleChange } from './role-change.ts';
 import { decideSwitchover } from './switchover.ts';
-import { handOverPrepared, stoppedPrimary } from './roles.ts';
+import { handOverPrepared, promotingNode, stoppedPrimary } from './roles.ts';
 import type { Promote } from './wants.ts';
 
 /**
@@ -18,7 +18,7 @@ export async function decidePromote(world: World, topology: Topology, want: Prom
   if (want.name !== null && !topology.nodes.some((node) => node.name === want.name)) {
     throw new PgreplError('usage', 'node-unknown', `${topology.file} has no node ${want.name}`, { hint: `It has: ${topology.nodes.map((node) => node.name).join(', ') || 'none'}.` });
   }
-  const view = await observeCluster(world, topology, topology.nodes);
+  const view = await observeSettled(world, topology);
   refuseOn(title, splitBrain(view));
   refuseOn(title, fullPrimariesOf(view).map(isFull));
   const primary = primariesOf(view)[0];
@@ -43,6 +43,24 @@ function isFull({ spec, facts }: NodeView): Reason {
     hint: 'It takes writes, so no other node may. End some of its sessions; then a planned switchover loses nothing.',
     next: ['pgrepl status'],
   };
+}
+
+/** How long a promote that was sent by somebody else may take to show, before what is seen is taken for what is. */
+const SETTLE_MS = 2_000;
+
+/** The cluster, and not in the moment between the promote that an interrupted run has sent and its effect: neither old nor new primary is seen then. */
+async function observeSettled(world: World, topology: Topology): Promise<ClusterView> {
+  let view = await observeCluster(world, topology, topology.nodes);
+  const node = promotingNode(view);
+  if (node === undefined) return view;
+  const look = async (): Promise<true | null> => {
+    view = await observeCluster(world, topology, topology.nodes);
+    return promotingNode(view) === undefined ? true : null;
+  };
+  await world.waitFor(`${node.spec.name} to end its recovery`, look, { deadlineMs: SETTLE_MS, everyMs: 20, firstMs: 20 }).catch((thrown: unknown) => {
+    if (!(thrown instanceof PgreplError && thrown.code === 'wait-timeout')) throw thrown;
+  });
+  return view;
 }
 
 function contradicted(primary: NodeView): Reason {

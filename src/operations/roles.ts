@@ -16,6 +16,16 @@ export function stoppedPrimary(view: ClusterView): NodeView | null {
   return proved.sort((a, b) => (b.facts.control?.timeline ?? 0) - (a.facts.control?.timeline ?? 0))[0] ?? null;
 }
 
+/**
+ * The standby whose promote is under way: it alone has WAL of the newest timeline, receives from nobody, and no primary is to be found. It
+ * says that it is in recovery until the first record of that timeline is written. `undefined`: none looks like it. Pure.
+ */
+export function promotingNode(view: ClusterView): NodeView | undefined {
+  if (view.nodes.some((node) => node.facts.server?.inRecovery === false) || stoppedPrimary(view) !== null) return undefined;
+  const timelineOf = ({ facts }: NodeView): number => facts.server?.timeline ?? facts.control?.timeline ?? 0;
+  return view.nodes.find((node) => node.facts.server?.receiver === null && view.nodes.every((other) => other === node || timelineOf(other) < timelineOf(node)));
+}
+
 /** Its last role was standby: the signal is there and its last shutdown was one in recovery. Pure. */
 export function isStoppedStandby(node: NodeView): boolean {
   const { hasSignal, control } = node.facts;
