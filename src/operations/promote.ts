@@ -46,7 +46,7 @@ function isFull({ spec, facts }: NodeView): Reason {
 }
 
 /** How long a promote that was sent by somebody else may take to show, before what is seen is taken for what is. */
-const SETTLE_MS = 2_000;
+const SETTLE_MS = 10_000;
 
 /** The cluster, and not in the moment between the promote that an interrupted run has sent and its effect: neither old nor new primary is seen then. */
 async function observeSettled(world: World, topology: Topology): Promise<ClusterView> {
