@@ -85,7 +85,13 @@ exit "$code"
  * life here too, and at its end the process group gets TERM and after 5 s KILL. A program that ends by itself may leave others behind,
  * which is what `pg_ctl start` is for: its postmaster has not even left the group when pg_ctl ends.
  */
-export const LIFELINE_SCRIPT = `
+export const LIFELINE_SCRIPT = `${lifeline()}
+exit "$code"
+`;
+
+/** The same for a script that goes on afterwards: `$code` is the exit code of `"$@"`, and descriptor 4 what was stderr. */
+export function lifeline(): string {
+  return `
 exec 3<&0 4>&2 </dev/null 2>/dev/null
 trap : HUP INT TERM
 (
@@ -99,6 +105,5 @@ watcher=$!
 exec 3<&-
 "$@" 2>&4 4>&-
 code=$?
-kill -KILL "$watcher"
-exit "$code"
-`;
+kill -KILL "$watcher"`;
+}

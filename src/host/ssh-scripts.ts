@@ -1,4 +1,5 @@
 import type { Envelope } from './envelope.ts';
+import { lifeline } from './guard-script.ts';
 import { quoteWords } from './quote.ts';
 import type { Words } from './wrappers.ts';
 
@@ -11,17 +12,20 @@ export const BEAT_MS = 5_000;
 const HERE = 'cd /';
 
 /**
- * Runs words in an envelope, with stdin for the program: its input, or its line of life. The shell's own stderr goes nowhere:
- * it would say how its child ended.
+ * Runs words in an envelope. What they get of stdin: nothing, and then it is their line of life; or all of it, as input or as the line of
+ * life of their own guard. The shell's own stderr goes nowhere: it would say how its child ended.
  */
-export function framed(envelope: Envelope, words: Words): string {
+export function framed(envelope: Envelope, words: Words, stdin: 'lifeline' | 'theirs'): string {
   return `${HERE}
+set -- ${quoteWords(words)}
 ${envelope.begin}
-exec 4>&2 2>/dev/null
-${quoteWords(words)} 2>&4 4>&-
-code=$?
+${stdin === 'lifeline' ? lifeline() : PASS_STDIN}
 ${envelope.end}`;
 }
+
+const PASS_STDIN = `exec 4>&2 2>/dev/null
+"$@" 2>&4 4>&-
+code=$?`;
 
 /** Becomes the words once the beginning is marked: for programs whose stdin and stdout are a stream. */
 export function replaced(envelope: Envelope, words: Words): string {

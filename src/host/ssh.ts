@@ -12,7 +12,7 @@ import { SshSessions, type Slot } from './ssh-sessions.ts';
 import { shellWords, SshShell } from './ssh-shell.ts';
 import { connectionLost, mayNotBecome } from './ssh-trouble.ts';
 import type { Transport, TransportCommand } from './transport.ts';
-import { asUser, cleanEnvironment, howToBecome, withEnvironment, withLifeline, type Account, type Words } from './wrappers.ts';
+import { asUser, cleanEnvironment, howToBecome, withEnvironment, type Account, type Words } from './wrappers.ts';
 
 /** A shell on a busy machine may take its time; a network that is gone is noticed before. */
 const BEGIN_MS = 20_000;
@@ -165,10 +165,10 @@ class SshMachine {
     const { become, env } = this.#ways(connection, account, command.env);
     const envelope = new Envelope();
     const hasStdin = command.lifeline || command.input !== undefined;
-    const words = withEnvironment(env, hasStdin ? command.argv : withLifeline(command.argv));
+    const words = withEnvironment(env, command.argv);
     const exit = await runChild({
       ...command,
-      argv: connection.words(framed(envelope, words), become),
+      argv: connection.words(framed(envelope, words, hasStdin ? 'theirs' : 'lifeline'), become),
       env: ownEnvironment(),
       lifeline: true,
       envelope,
