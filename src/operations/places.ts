@@ -29,6 +29,7 @@ export async function placesOf(topology: Topology, nodes: readonly NodeSpec[], m
         port: node.port,
         pgdata: node.pgdata,
         via: node.via,
+        connect: node.connect,
         osUser,
         adminUser: node.adminUser ?? 'postgres',
         passfile,

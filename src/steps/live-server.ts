@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import { PgreplError } from '../errors.ts';
 import type { Address, Host } from '../host/host.ts';
 import { features } from '../postgres/features.ts';
@@ -48,12 +49,12 @@ export async function openLiveSession(login: LiveLogin, database: string): Promi
   const local: HbaRequest = { type: 'local', database, user: place.adminUser, address: null };
   const remote: HbaRequest = { type: 'host', database, user: place.adminUser, address: tcp.host === '::1' ? '::1' : '127.0.0.1' };
   const password = await login.adminPassword();
-  if (password === null) throw await nameRule(login, without, socket === null ? remote : local);
+  if (password === null) throw await named(login, without, socket === null ? remote : local);
   const last = socket === null ? null : await attempt(socket, password);
   if (last !== null && !(last instanceof PgreplError)) return last;
   const overTcp = await attempt(tcp, password);
   if (!(overTcp instanceof PgreplError)) return overTcp;
-  throw await nameRule(login, overTcp, remote);
+  throw await named(login, overTcp, remote);
 }
 
 /**
@@ -81,7 +82,7 @@ export async function glimpseLive(login: LiveLogin): Promise<Glimpse> {
   if (pidFile === null) throw down(place, 'there is no postmaster.pid');
   const [socket, tcp] = addressesOf(pidFile, place);
   const look = async (address: Address, password: Secret | null): Promise<Glimpse> =>
-    await replicationGlimpse(await host.connect(address, CONNECT_MS), { user: place.adminUser, password, deadlineMs: CONNECT_MS, signal, node: place.name, status: pidFile.status });
+    await replicationGlimpse(await openStream(login, address), { user: place.adminUser, password, deadlineMs: CONNECT_MS, signal, node: place.name, status: pidFile.status });
   try {
     return await look(socket ?? tcp, null);
   } catch (thrown) {
@@ -91,9 +92,21 @@ export async function glimpseLive(login: LiveLogin): Promise<Glimpse> {
   }
 }
 
-async function logIn({ place, host, signal }: LiveLogin, address: Address, database: string, password: Secret | null, pidFile: PidFile): Promise<Session> {
-  const stream = await host.connect(address, CONNECT_MS);
+async function logIn(login: LiveLogin, address: Address, database: string, password: Secret | null, pidFile: PidFile): Promise<Session> {
+  const { place, signal } = login;
+  const stream = await openStream(login, address);
   return await openSession(stream, { user: place.adminUser, database, password, deadlineMs: CONNECT_MS, signal, node: place.name, status: pidFile.status });
+}
+
+/**
+ * From the server's own machine, where `via` leads. Straight from here where the cluster file says `connect: tcp`: then there is a network in
+ * between, and the stream is encrypted if the server can, as libpq does.
+ */
+async function openStream({ place, host }: LiveLogin, address: Address): Promise<Duplex> {
+  if (place.connect !== 'tcp' || !('host' in address)) return await host.connect(address, CONNECT_MS);
+  const [{ connectTo }, { startTls }] = await Promise.all([import('../host/connect.ts'), import('../postgres/start-tls.ts')]);
+  const stream = await connectTo(address, null, CONNECT_MS);
+  return (await startTls(stream, { host: address.host, verifyHost: null, authorities: null, deadlineMs: CONNECT_MS })) ?? stream;
 }
 
 async function readPidFile(host: Host, place: NodePlace): Promise<PidFile | null> {
@@ -102,6 +115,7 @@ async function readPidFile(host: Host, place: NodePlace): Promise<PidFile | null
 }
 
 function addressesOf(pidFile: PidFile, place: NodePlace): readonly [{ readonly socket: string } | null, { readonly host: string; readonly port: number }] {
+  if (place.connect === 'tcp') return [null, { host: place.host, port: place.port }];
   const port = pidFile.port ?? place.port;
   const socket = pidFile.socketDirectory === null ? null : { socket: `${pidFile.socketDirectory}/.s.PGSQL.${port}` };
   const listen = pidFile.listenAddress;
@@ -132,6 +146,12 @@ async function explain({ place, host }: LiveLogin, thrown: unknown): Promise<unk
 
 function down(place: NodePlace, why: string): PgreplError {
   return new PgreplError('unreachable', 'server-down', 'the server is not running', { node: place.name, details: [`${place.pgdata}: ${why}`] });
+}
+
+/** The refusal with the rule that decided it, where it is known from which address the server saw us come. */
+async function named(login: LiveLogin, refusal: PgreplError, request: HbaRequest): Promise<PgreplError> {
+  if (login.place.connect !== 'tcp') return await nameRule(login, refusal, request);
+  return refusal.as('refused', { hint: `With connect: tcp pg_hba.conf must let ${login.place.adminUser} in from this machine, with the password that --admin-password-file or your passfile gives.` });
 }
 
 /** The refusal with the rule of pg_hba.conf that decided it, as far as the file tells. */

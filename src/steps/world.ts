@@ -14,6 +14,8 @@ export interface NodePlace {
   readonly pgdata: string;
   /** `local`, `ssh://…`, `docker://…` */
   readonly via: string;
+  /** `tcp`: pgrepl's own sessions go straight to `host` and `port`, from where it runs. */
+  readonly connect?: 'socket' | 'tcp' | undefined;
   readonly osUser: string;
   /** Superuser of pgrepl's own sessions. */
   readonly adminUser: string;

@@ -100,6 +100,7 @@ function specOf(name: string, says: NodeEntry): NodeSpec {
     port: says.port ?? DEFAULT_PORT,
     pgdata: says.pgdata ?? '',
     via: says.via ?? 'local',
+    connect: says.connect,
     osUser: says['os-user'],
     adminUser: says['admin-user'],
     binDir: says['bin-dir'],

@@ -146,6 +146,7 @@ function entriesOf(node: NodeSpec): readonly (readonly [keyof NodeEntry, unknown
     ['port', node.port, DEFAULT_PORT],
     ['pgdata', node.pgdata, undefined],
     ['via', node.via, 'local'],
+    ['connect', node.connect, undefined],
     ['os-user', node.osUser, undefined],
     ['admin-user', node.adminUser, undefined],
     ['bin-dir', node.binDir, undefined],

@@ -8,6 +8,8 @@ export interface NodeSpec {
   readonly port: number;
   readonly pgdata: string;
   readonly via: string;
+  /** How pgrepl's own sessions reach the server; missing: the Unix socket, through `via`. */
+  readonly connect?: 'socket' | 'tcp' | undefined;
   readonly osUser?: string | undefined;
   readonly adminUser?: string | undefined;
   readonly binDir?: string | undefined;

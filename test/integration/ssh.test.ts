@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { isBrief, programEnv } from '../support/at-hand.ts';
@@ -9,6 +9,7 @@ import type { Ran, RunningPgrepl } from '../support/run-pgrepl.ts';
 const missing = fleetMissing() ?? (isBrief() ? 'the short run tells the contract alone' : null);
 if (missing !== null) process.stderr.write(`the story over ssh is skipped: ${missing}\n`);
 
+const STORY_MS = 480_000;
 const DATA = '/srv/pg/data';
 
 /** An operator with three machines at the other end of ssh, where an admin may become the servers' owner and nothing else. */
@@ -22,7 +23,11 @@ interface Far {
   sql(host: FleetHost, text: string): string;
   /** Waits for an answer of the machine. */
   eventually(host: FleetHost, text: string, answer: string): Promise<void>;
-  status(): Promise<readonly string[]>;
+  status(...more: string[]): Promise<readonly string[]>;
+  /** Writes `connect: tcp` into the cluster file for this node, and for no other; `null`: for none. */
+  connectByTcp(name: string | null): Promise<void>;
+  /** A file of the operator that holds it. */
+  secretFile(text: string): Promise<string>;
   /** What is left there of pgrepl: sessions of the admin, shells, programs. */
   left(host: FleetHost): readonly string[];
   nothingLeft(withinMs: number): Promise<void>;
@@ -46,7 +51,7 @@ describe.skipIf(missing !== null)('three machines behind ssh', () => {
   }
 
   test('a primary, two standbys, a switchover, a failover and a farewell, by an admin with sudo', async () => {
-    await withFar(async ({ hosts: [db1, db2, db3], ok, at, sql, eventually, status, nothingLeft }) => {
+    await withFar(async ({ hosts: [db1, db2, db3], ok, at, sql, eventually, status, connectByTcp, secretFile, nothingLeft }) => {
       await ok(...at('init-primary', db1));
       expect((await ok('init-primary', 'db1', '--yes')).stdout).toContain('nothing to do');
       await ok(...at('add-standby', db2));
@@ -68,11 +73,20 @@ describe.skipIf(missing !== null)('three machines behind ssh', () => {
       expect([first, others]).toEqual(['db1 primary running', ['db2 unknown stopped', 'db3 standby streaming db1']]);
       expect(db2.run('root', ['stat', '-c', '%a', DATA])).toBe('701\n');
       await eventually(db3, 'SELECT one FROM kept', '1');
+
+      // Straight from here: the Unix socket would need no password.
+      await connectByTcp('db1');
+      expect((await status())[0]).toBe('db1 primary unreachable');
+      sql(db1, `ALTER ROLE postgres PASSWORD 'of the superuser'`);
+      db1.run('postgres', ['sh', '-c', `echo "host all postgres ${db1.address.replace(/\d+$/, '254')}/32 scram-sha-256" >> ${DATA}/pg_hba.conf`]);
+      sql(db1, 'SELECT pg_reload_conf()');
+      expect((await status('--admin-password-file', await secretFile('of the superuser')))[0]).toBe('db1 primary running');
+      await connectByTcp(null);
       await ok('remove-standby', 'db3', '--yes');
       expect(sql(db1, 'SELECT count(*) FROM pg_replication_slots')).toBe('0');
       await nothingLeft(10_000);
     });
-  });
+  }, STORY_MS);
 
   test('an operator that is killed in the middle of a copy leaves nothing running, and the same command finishes', async () => {
     await withFar(async ({ hosts: [db1, db2], start, ok, at, sql, status, nothingLeft }) => {
@@ -96,7 +110,7 @@ describe.skipIf(missing !== null)('three machines behind ssh', () => {
         expect((await status()).filter((line) => line.includes('primary'))).toEqual([`${target} primary running`]);
       }
     });
-  });
+  }, STORY_MS);
 
   test('a machine whose network goes in the middle of a copy or of a switchover ends it in bounded time, and the same command heals', async () => {
     await withFar(async ({ hosts: [db1, db2], start, ok, at, sql, status, left, nothingLeft }) => {
@@ -122,7 +136,7 @@ describe.skipIf(missing !== null)('three machines behind ssh', () => {
       expect(await status()).toEqual(['db1 standby streaming db2', 'db2 primary running']);
       expect(sql(db2, 'SELECT string_agg(slot_name, $$,$$) FROM pg_replication_slots')).toBe('db1');
     });
-  }, 400_000);
+  }, STORY_MS);
 });
 
 function farOf(m: Machine, fleet: Fleet): Far {
@@ -143,10 +157,19 @@ function farOf(m: Machine, fleet: Fleet): Far {
     eventually: async (host, text, answer) => {
       await eventually(`${host.name} answers ${answer} to ${text}`, () => sql(host, text) === answer, 20_000);
     },
-    status: async () => {
-      const { json } = await m.pgrepl(['status', '--json', '--timeout', '10'], { env });
+    status: async (...more) => {
+      const { json } = await m.pgrepl(['status', '--json', '--timeout', '10', ...more], { env });
       const nodes = (json[0]?.['nodes'] ?? []) as readonly { readonly name: string; readonly role: string; readonly state: string; readonly upstream: string | null }[];
       return nodes.map(({ name, role, state, upstream }) => [name, role, state, ...(upstream === null ? [] : [upstream])].join(' ')).sort();
+    },
+    connectByTcp: async (name) => {
+      const without = (await readFile(m.clusterFile, 'utf8')).replace(/^ +connect: tcp\n/gm, '');
+      await writeFile(m.clusterFile, name === null ? without : without.replace(new RegExp(`(^  ${name}:\n(?:    .*\n)*?    via: .*\n)`, 'm'), '$1    connect: tcp\n'));
+    },
+    secretFile: async (text) => {
+      const path = join(m.root, 'secret');
+      await writeFile(path, `${text}\n`, { mode: 0o600 });
+      return path;
     },
     left,
     nothingLeft: async (withinMs) => {

@@ -45,7 +45,7 @@ describe('a right cluster file', () => {
     const topology = await load(`cluster: shop
 replication: { user: rep, sync: any 1 (node2) }
 nodes:
-  node1: { host: 10.0.0.1, via: ssh://admin@db1, port: 5433, set: { max_connections: 200, jit: false, shared_buffers: 2GB } }
+  node1: { host: 10.0.0.1, via: ssh://admin@db1, connect: tcp, port: 5433, set: { max_connections: 200, jit: false, shared_buffers: 2GB } }
   node2: { host: 10.0.0.2, via: docker://pg2, delay: 1h }
   node3: { host: 10.0.0.3, via: 'ssh://db3:2222', upstream: node2, os-user: pg }
 defaults: { pgdata: /srv/pg, os-user: postgres }
@@ -56,6 +56,7 @@ defaults: { pgdata: /srv/pg, os-user: postgres }
       ['node2', '10.0.0.2', 5432, '/srv/pg', 'docker://pg2', 'postgres'],
       ['node3', '10.0.0.3', 5432, '/srv/pg', 'ssh://db3:2222', 'pg'],
     ]);
+    expect(topology.nodes.map(({ connect }) => connect)).toEqual(['tcp', undefined, undefined]);
     expect(topology.nodes[0]?.set).toEqual({ max_connections: '200', jit: 'off', shared_buffers: '2GB' });
   });
 
@@ -93,6 +94,7 @@ nodes:
     port: 70000
     pgdata: data
     via: ssh//db1
+    connect: udp
     allow: [10.0.0.0/24, everyone]
   node3: 7
 `),
@@ -106,8 +108,9 @@ nodes:
         "pgrepl.yaml:10:11: node2.port must be a whole number from 1 to 65535, not 70000",
         "pgrepl.yaml:11:13: node2.pgdata must be an absolute path, not "data"",
         "pgrepl.yaml:12:10: node2.via must be local, ssh://[user@]host[:port] or docker://container, not "ssh//db1"",
-        "pgrepl.yaml:13:26: node2.allow.1 must be an address range such as 10.0.0.0/24, not "everyone"",
-        "pgrepl.yaml:14:10: node3 must be a mapping of options, not 7",
+        "pgrepl.yaml:13:14: node2.connect must be socket or tcp, not "udp"",
+        "pgrepl.yaml:14:26: node2.allow.1 must be an address range such as 10.0.0.0/24, not "everyone"",
+        "pgrepl.yaml:15:10: node3 must be a mapping of options, not 7",
       ]
     `);
   });
