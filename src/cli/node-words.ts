@@ -15,7 +15,7 @@ export const NODE_OPTIONS: readonly OptionSpec[] = [
   { flags: '-D, --pgdata <DIR>', help: 'data directory ($PGDATA)', heading: WHERE },
   { flags: '-p, --port <PORT>', help: 'port of the server ($PGPORT; default: 5432)', heading: WHERE },
   { flags: '-h, --host <ADDRESS>', help: 'address at which other nodes and clients reach it (default: 127.0.0.1 for a local node only)', heading: WHERE },
-  { flags: '--via <WHERE>', help: 'how pgrepl reaches the machine: local, ssh://[user@]host[:port], docker://container (default: local)', heading: WHERE },
+  { flags: '--via <WHERE>', help: 'how pgrepl reaches the machine: local, ssh://[user@]host[:port], docker://container, ssh://host/docker/container (default: local)', heading: WHERE },
   { flags: '--os-user <NAME>', help: 'who owns the server (default: owner of the data directory; else postgres when run as root, else you)', heading: WHERE },
   { flags: '--bin-dir <DIR>', help: 'PostgreSQL programs (default: found)', heading: WHERE },
   { flags: '-U, --username <ROLE>', help: "superuser of pgrepl's own sessions (default: postgres)", heading: WHERE },
@@ -158,7 +158,7 @@ function noDirectory(context: Context, topology: Topology, name: string | null):
 
 function viaFrom(text: string | undefined): string | undefined {
   if (text === undefined || VIA.test(text)) return text;
-  throw usageError('via-invalid', `"${printable(text)}" is not a way to reach a machine`, { hint: 'It is local, ssh://[user@]host[:port] or docker://container.' });
+  throw usageError('via-invalid', `"${printable(text)}" is not a way to reach a machine`, { hint: 'It is local, ssh://[user@]host[:port], docker://container or ssh://host/docker/container.' });
 }
 
 function portFrom(text: string | undefined, what: string): number | undefined {

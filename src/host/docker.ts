@@ -171,11 +171,16 @@ class Container {
  */
 export async function openDocker(name: string, user: string | null, carrier: Transport = new LocalTransport(currentUser())): Promise<PosixHost> {
   const container = new Container(name, carrier);
-  await container.mustRun();
-  if (user === null) return new PosixHost(new DockerTransport(container, await container.defaultUser()));
-  if (!isUserName(user)) throw new PgreplError('refused', 'no-such-user', `there is no user ${user} on ${container.label}`);
-  await container.homeOf(user);
-  return new PosixHost(new DockerTransport(container, user));
+  try {
+    await container.mustRun();
+    if (user === null) return new PosixHost(new DockerTransport(container, await container.defaultUser()));
+    if (!isUserName(user)) throw new PgreplError('refused', 'no-such-user', `there is no user ${user} on ${container.label}`);
+    await container.homeOf(user);
+    return new PosixHost(new DockerTransport(container, user));
+  } catch (thrown) {
+    await container.close();
+    throw thrown;
+  }
 }
 
 /** The PATH among the variables of an image, as JSON; `undefined` when it has none. */

@@ -5,16 +5,21 @@ import { LocalHost, LocalTransport } from './local.ts';
 
 export { currentUser };
 
-export type Via = { readonly kind: 'local' } | { readonly kind: 'ssh' | 'docker'; readonly target: string };
+/** `over` is the machine of the container's docker client; `null` for this one. */
+export type Via =
+  | { readonly kind: 'local' }
+  | { readonly kind: 'ssh'; readonly target: string }
+  | { readonly kind: 'docker'; readonly target: string; readonly over: string | null };
 
 /** A `via` of the cluster file; throws `via-invalid`. */
 export function parseVia(text: string): Via {
   if (text === '' || text === 'local') return { kind: 'local' };
-  const match = /^(ssh|docker):\/\/([A-Za-z0-9_][A-Za-z0-9_.@:[\]%-]*)$/.exec(text);
-  const [, kind, target] = match ?? [];
-  if ((kind === 'ssh' || kind === 'docker') && target !== undefined) return { kind, target };
+  const [, container] = /^docker:\/\/([A-Za-z0-9][A-Za-z0-9_.-]*)$/.exec(text) ?? [];
+  if (container !== undefined) return { kind: 'docker', target: container, over: null };
+  const [, machine, inside] = /^ssh:\/\/([A-Za-z0-9_][A-Za-z0-9_.@:[\]%-]*)(?:\/docker\/([A-Za-z0-9][A-Za-z0-9_.-]*))?$/.exec(text) ?? [];
+  if (machine !== undefined) return inside === undefined ? { kind: 'ssh', target: machine } : { kind: 'docker', target: inside, over: `ssh://${machine}` };
   throw usageError('via-invalid', `via ${JSON.stringify(text)} is not a way to a machine`, {
-    hint: 'It is local, ssh://HOST or docker://CONTAINER.',
+    hint: 'It is local, ssh://HOST, docker://CONTAINER or ssh://HOST/docker/CONTAINER.',
   });
 }
 
@@ -32,7 +37,9 @@ export async function openHost(via: string, user: string | null, signal?: AbortS
     }
     case 'docker': {
       const { openDocker } = await import('./docker.ts');
-      return await openDocker(way.target, user);
+      if (way.over === null) return await openDocker(way.target, user);
+      const { openSshTransport } = await import('./ssh.ts');
+      return await openDocker(way.target, user, await openSshTransport(way.over, null));
     }
     case 'ssh': {
       const { openSsh } = await import('./ssh.ts');

@@ -71,7 +71,7 @@ export async function openSsh(label: string, user: string | null, signal?: Abort
 }
 
 /** The same, for what is carried further from there. */
-async function openSshTransport(label: string, user: string | null, signal?: AbortSignal): Promise<SshTransport> {
+export async function openSshTransport(label: string, user: string | null, signal?: AbortSignal): Promise<SshTransport> {
   const { machine, user: me } = await SshMachine.open(label, signal);
   const transport = new SshTransport(machine, user ?? me);
   try {

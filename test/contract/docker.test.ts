@@ -1,8 +1,13 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect, createServer, type Server } from 'node:net';
+import { dirname, join } from 'node:path';
+import { pipeline } from 'node:stream';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { openHost } from '../../src/host/open-host.ts';
 import { baseImage, builtImage, docker, idleContainer, removeContainer, whyNoDocker } from '../support/docker.ts';
+import { fleetMissing, openFleet, type Fleet } from '../support/fleet.ts';
 import { eventually, hostContract, uniqueWord } from './host.contract.ts';
 
 const NAME = `pgrepl-contract-${process.pid}`;
@@ -83,6 +88,46 @@ describe.skipIf(missing !== null)('over docker', () => {
         await lock?.release();
         return lock !== null;
       });
+    });
+  });
+
+  describe.skipIf(fleetMissing() !== null)('on a machine behind ssh', () => {
+    let fleet: Fleet;
+    let toDaemon: Server;
+    beforeAll(async () => {
+      fleet = await openFleet(1);
+      process.env['PGREPL_SSH'] = fleet.ssh;
+      // The machines of the fleet have a /run and a /tmp of their own: what they find there leads to this machine's daemon.
+      const path = join(mkdtempSync('/opt/pgrepl-contract.'), 'docker.sock');
+      toDaemon = createServer({ allowHalfOpen: true }, (socket) => pipeline(socket, connect({ path: '/var/run/docker.sock', allowHalfOpen: true }), socket, () => undefined));
+      await new Promise<void>((resolve) => toDaemon.listen(path, resolve));
+      fleet.hosts[0]?.run('root', ['ln', '-s', path, '/run/docker.sock']);
+    });
+    afterAll(() => {
+      delete process.env['PGREPL_SSH'];
+      fleet.close();
+      const path = toDaemon.address() as string;
+      toDaemon.close();
+      rmSync(dirname(path), { recursive: true });
+    });
+
+    test('it runs programs, writes files and ends what was aborted, as the user', async () => {
+      const via = `ssh://root@${fleet.hosts[0]?.address ?? ''}/docker/${NAME}`;
+      const host = await openHost(via, 'postgres');
+      expect(host).toMatchObject({ label: via, user: 'postgres' });
+      expect((await host.run({ argv: ['sh', '-c', 'id -un; printf %s "$1"', 'sh', `it's "quoted" $HOME\n`], effect: 'reads' })).stdout).toBe(`postgres\nit's "quoted" $HOME\n`);
+      await host.writeText('/tmp/far', 'written from afar');
+      expect(docker('exec', NAME, 'stat', '-c', '%U', '/tmp/far')).toBe('postgres');
+      expect(await host.readText('/tmp/far')).toBe('written from afar');
+      const word = uniqueWord();
+      const abort = new AbortController();
+      const run = expect(host.run({ argv: ['sh', '-c', 'sleep 300; :', word], effect: 'changes', signal: abort.signal, deadlineMs: Infinity, guarded: true })).rejects.toMatchObject({ code: 'interrupted' });
+      await eventually('it runs', async () => (await host.processesNaming(word)).length >= 3);
+      abort.abort();
+      await run;
+      expect(await host.processesNaming(word)).toEqual([]);
+      await expect(openHost(`${via}-missing`, null)).rejects.toMatchObject({ code: 'container-missing' });
+      await host.close();
     });
   });
 

@@ -30,6 +30,8 @@ test('working directories are compared whole, line feeds and all', () => {
 
 test('a way to a machine is local, ssh or docker and nothing else', () => {
   expect(parseVia('local')).toEqual({ kind: 'local' });
+  expect(parseVia('docker://shop_db-1.x')).toEqual({ kind: 'docker', target: 'shop_db-1.x', over: null });
+  expect(parseVia('ssh://eva@db2:22/docker/pg')).toEqual({ kind: 'docker', target: 'pg', over: 'ssh://eva@db2:22' });
   expect(parseVia('ssh://eva@db2.example.org:2222')).toEqual({ kind: 'ssh', target: 'eva@db2.example.org:2222' });
   for (const wrong of ['ssh://-oProxyCommand=reboot', 'ssh://', 'http://x', 'docker://a b', 'LOCAL']) {
     expect(() => parseVia(wrong)).toThrow(expect.objectContaining({ kind: 'usage', code: 'via-invalid' }));
