@@ -1,0 +1,32 @@
+import { describe, expect, test } from 'vitest';
+import { SUITES, withContainers } from '../support/containers.ts';
+import { whyNoDocker } from '../support/docker.ts';
+
+const missing = whyNoDocker();
+if (missing !== null) process.stderr.write(`the stories over docker are skipped: ${missing}\n`);
+
+const wanted = process.env['PGREPL_MAJORS']?.split(',').map(Number);
+/** One of them where nothing else is asked for; `PGREPL_STORIES=all` tells them on every major that Debian has. */
+const MAJORS = Object.keys(SUITES).map(Number).filter((major) => wanted?.includes(major) ?? (process.env['PGREPL_STORIES'] === 'all' || major === 15));
+const PGDATA = '/srv/pg/data';
+
+describe.skipIf(missing !== null).each(MAJORS)('PostgreSQL %i in containers', (major) => {
+  test('a pair is made, looked at, and its roles are changed there and back', async () => {
+    await withContainers({ major, nodes: ['db1', 'db2'] }, async (c) => {
+      await c.ok('init-primary', ...c.at('db1'), '-D', PGDATA, '--yes');
+      await c.ok('add-standby', ...c.at('db2'), '-D', PGDATA, '--yes');
+      expect(c.sql('db1', 'SELECT application_name, state FROM pg_stat_replication')).toBe('db2|streaming');
+      c.sql('db1', 'CREATE TABLE shown (n int); INSERT INTO shown VALUES (42)');
+      await c.eventually('db2', 'SELECT n FROM shown', '42');
+
+      expect((await c.ok('status', '--json')).json[0]).toMatchObject({ verdict: 'ok', primary: 'db1', nodes: [{ name: 'db1', role: 'primary' }, { name: 'db2', state: 'streaming' }] });
+      await c.ok('switchover', 'db2', '--yes');
+      expect(c.sql('db2', 'SELECT pg_is_in_recovery()')).toBe('f');
+      c.sql('db2', 'INSERT INTO shown VALUES (43)');
+      await c.eventually('db1', 'SELECT count(*) FROM shown', '2');
+      await c.ok('switchover', 'db1', '--yes');
+      await c.eventually('db2', "SELECT count(*) || ' ' || pg_is_in_recovery() FROM shown", '2 true');
+      expect((await c.ok('add-standby', 'db2', '--yes', '--json')).json.at(-1)).toMatchObject({ outcome: 'unchanged' });
+    });
+  });
+});
