@@ -1,5 +1,6 @@
 import { PgreplError } from '../errors.ts';
 import { parseConf } from '../postgres/conf-file.ts';
+import { configFileOf } from '../postgres/service.ts';
 import type { NodeWorld } from '../steps/world.ts';
 import type { NodeFacts } from './facts.ts';
 
@@ -24,13 +25,14 @@ export interface ConfigFacts {
   readonly walSpace: { readonly totalBytes: number; readonly freeBytes: number };
 }
 
-/** Reads them where the running server says they are, else where they are by default. Changes nothing. */
+/** Reads them where the running server says they are, else where whoever starts it has them. Changes nothing. */
 export async function readConfig(node: NodeWorld, facts: NodeFacts): Promise<ConfigFacts> {
   const { host, place } = node;
-  const confFile = facts.server?.configFile ?? `${place.pgdata}/postgresql.conf`;
-  const hbaFile = facts.server?.hbaFile ?? `${place.pgdata}/pg_hba.conf`;
-  const identFile = facts.server?.identFile ?? `${place.pgdata}/pg_ident.conf`;
+  const confFile = facts.server?.configFile ?? configFileOf(await node.service()) ?? `${place.pgdata}/postgresql.conf`;
   const folder = folderOf(confFile);
+  // Debian keeps all three side by side.
+  const hbaFile = facts.server?.hbaFile ?? `${folder}/pg_hba.conf`;
+  const identFile = facts.server?.identFile ?? `${folder}/pg_ident.conf`;
   const [conf, owned, standby, auto, hba, ident, walSpace] = await Promise.all([
     host.readText(confFile),
     host.readText(`${folder}/${OWNED_CONF}`),

@@ -41,6 +41,10 @@ const TABLE = {
   checksumsByDefault: { since: 18 },
   /** `pg_basebackup --compress=server-…`. */
   basebackupServerCompression: { since: 15 },
+  /** `scram_iterations` exists; before, every verifier has 4096. */
+  scramIterations: { since: 16 },
+  /** `reserved_connections` and the role pg_use_reserved_connections. */
+  reservedConnections: { since: 16 },
 } as const satisfies Readonly<Record<string, Range>>;
 
 export type Features = { readonly [feature in keyof typeof TABLE]: boolean };

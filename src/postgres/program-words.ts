@@ -1,6 +1,7 @@
 import { renderConninfo } from './conninfo.ts';
 import { features } from './features.ts';
 import type { FoundPrograms } from './layout.ts';
+import { serviceStart, serviceStop } from './service.ts';
 import type { BaseBackupOptions, Programs } from './tools.ts';
 
 /** The argument lists of every program: the dry run prints them, the verbs run them. */
@@ -36,7 +37,7 @@ export function programWords({ binDir, versionNumber, locale }: FoundPrograms): 
       `--dbname=${upstreamOf(options)}`,
     ],
     verifyBackup: (directory) => [`${binDir}/pg_verifybackup`, directory],
-    start: ({ directory, configFile, logFile }) => [
+    start: ({ directory, configFile, logFile, service }) => serviceStart(service) ?? [
       `${binDir}/pg_ctl`,
       'start',
       '--no-wait',
@@ -47,7 +48,7 @@ export function programWords({ binDir, versionNumber, locale }: FoundPrograms): 
       ...(configFile === null ? [] : ['--options', `-c config_file=${shellWord(configFile)}`]),
     ],
     // What is done is the same, without pg_ctl's waiting: SIGINT to the postmaster is a fast shutdown.
-    stop: (directory) => [`${binDir}/pg_ctl`, 'stop', '--mode=fast', '--no-wait', '-D', directory],
+    stop: (directory, service) => serviceStop(service) ?? [`${binDir}/pg_ctl`, 'stop', '--mode=fast', '--no-wait', '-D', directory],
   };
 }
 

@@ -66,8 +66,8 @@ export function openPrograms(host: Host, found: FoundPrograms): Programs {
       };
       await startPostmaster(host, words.start(options), env, options, alive);
     },
-    signalFastStop: async (directory) => {
-      await signalFastStop(host, directory);
+    signalFastStop: async (directory, service) => {
+      await signalFastStop(host, directory, service);
     },
     waitStopped: async (directory, deadlineMs, signal) => {
       const real = await host.realPath(directory);

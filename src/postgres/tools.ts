@@ -1,6 +1,7 @@
 import type { LiveProcess } from '../host/host.ts';
 import type { ControlData } from './control-data.ts';
 import type { Lsn } from './lsn.ts';
+import type { Service } from './service.ts';
 import type { Surroundings } from './surroundings.ts';
 
 export interface InitDatabaseOptions {
@@ -36,6 +37,7 @@ export interface StartOptions {
   /** Where postgresql.conf is, when it is not in the data directory. */
   readonly configFile: string | null;
   readonly logFile: string;
+  readonly service: Service;
   readonly deadlineMs: number;
   readonly signal: AbortSignal;
 }
@@ -60,8 +62,8 @@ export interface Programs {
     initDatabase(options: InitDatabaseOptions): readonly [string, ...string[]];
     baseBackup(options: BaseBackupOptions): readonly [string, ...string[]];
     verifyBackup(directory: string): readonly [string, ...string[]];
-    start(options: Pick<StartOptions, 'directory' | 'configFile' | 'logFile'>): readonly [string, ...string[]];
-    stop(directory: string): readonly [string, ...string[]];
+    start(options: Pick<StartOptions, 'directory' | 'configFile' | 'logFile' | 'service'>): readonly [string, ...string[]];
+    stop(directory: string, service: Service): readonly [string, ...string[]];
   };
   initDatabase(options: InitDatabaseOptions, signal: AbortSignal): Promise<void>;
   /** `null` when there is no readable pg_control. Retried a few times: the file may be read while it is written. */
@@ -72,10 +74,13 @@ export interface Programs {
    */
   baseBackup(options: BaseBackupOptions, tell: (progress: ByteProgress) => void, signal: AbortSignal): Promise<void>;
   verifyBackup(directory: string, tell: (progress: ByteProgress) => void, signal: AbortSignal): Promise<void>;
-  /** Starts the postmaster and returns when it accepts connections (`ready`, or `standby` of a hot standby). Throws `start-failed` with the end of the log. */
+  /** Has the postmaster started by whose it is, and returns when it accepts connections (`ready`, or `standby` of a hot standby). Throws `start-failed` with the end of the log. */
   start(options: StartOptions): Promise<void>;
-  /** Sends the fast-shutdown signal to the postmaster of this directory and returns at once; no error when none runs. */
-  signalFastStop(directory: string): Promise<void>;
+  /**
+   * Sends the fast-shutdown signal to the postmaster of this directory and returns at once; no error when none runs. Where a manager would
+   * start it again, it is the manager who is asked.
+   */
+  signalFastStop(directory: string, service: Service): Promise<void>;
   /** Returns when no process has this directory any more. Throws `stop-timeout` at the deadline: the request is not withdrawn. */
   waitStopped(directory: string, deadlineMs: number, signal: AbortSignal): Promise<void>;
   processes(directory: string): Promise<readonly LiveProcess[]>;

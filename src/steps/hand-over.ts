@@ -28,10 +28,11 @@ export const handOver: Kind<HandOver, null> = {
   title: (step) => `hand over: stop ${step.primary.node}, prove that ${step.node} has its last record, mark ${step.primary.node} as a standby, promote ${step.node}`,
 
   preview: async (step, world) => {
-    const { words, binDir } = await world.node(step.primary.node).programs();
+    const node = world.node(step.primary.node);
+    const [{ words, binDir }, service] = await Promise.all([node.programs(), node.service()]);
     return {
       ...NOTHING_TO_SHOW,
-      commands: [words.stop(step.primary.directory), [`${binDir}/pg_controldata`, step.primary.directory], ['touch', `${step.primary.directory}/standby.signal`], ['sync', `${step.primary.directory}/standby.signal`, step.primary.directory]],
+      commands: [words.stop(step.primary.directory, service), [`${binDir}/pg_controldata`, step.primary.directory], ['touch', `${step.primary.directory}/standby.signal`], ['sync', `${step.primary.directory}/standby.signal`, step.primary.directory]],
       sql: ['SELECT … FROM pg_stat_wal_receiver  -- until it is gone and all is replayed', 'SELECT pg_promote(wait => false)'],
     };
   },
@@ -57,7 +58,7 @@ export const handOver: Kind<HandOver, null> = {
 /** Sends the stop. The primary may be down already when an interrupted run is gone on with. Resolves to the moment of the signal. */
 async function stopPrimary(step: HandOver, world: World): Promise<number> {
   const node = world.node(step.primary.node);
-  const programs = await node.programs();
+  const [programs, service] = await Promise.all([node.programs(), node.service()]);
   if ((await programs.processes(step.primary.directory)).length > 0) {
     const facts = await (await node.server()).facts();
     if (facts.inRecovery || facts.systemIdentifier !== step.systemIdentifier || facts.timeline !== step.timeline) {
@@ -65,7 +66,7 @@ async function stopPrimary(step: HandOver, world: World): Promise<number> {
     }
     if (world.signal.aborted) throw new PgreplError('interrupted', 'interrupted', 'interrupted before the primary was stopped');
     const started = performance.now();
-    await programs.signalFastStop(step.primary.directory);
+    await programs.signalFastStop(step.primary.directory, service);
     await node.forget();
     return started;
   }

@@ -6,6 +6,7 @@ import type { Ways } from '../host/ways.ts';
 import { waitFor } from '../plan/wait.ts';
 import type { FoundPrograms } from '../postgres/layout.ts';
 import type { Server } from '../postgres/server.ts';
+import type { Service } from '../postgres/service.ts';
 import { replicationIdentify } from '../postgres/replication-session.ts';
 import type { Session } from '../postgres/session.ts';
 import { openServer } from '../postgres/sql-server.ts';
@@ -36,6 +37,7 @@ interface Kept {
   readonly place: NodePlace;
   readonly host: Host;
   found: Promise<FoundPrograms> | null;
+  service: Promise<Service> | null;
   session: Promise<Session> | null;
   /** The server of that session, for each signal that it is used with. */
   readonly servers: Map<AbortSignal, { readonly session: Session; readonly server: Server }>;
@@ -61,7 +63,7 @@ export function createWorld(options: WorldOptions): LiveWorld {
     if (place === undefined) throw usageError('node-unknown', `there is no node ${name}`, { hint: `The cluster file names ${options.places.map((one) => one.name).join(', ')}.` });
     const { trace } = options;
     const host = hostAt(place.via, place.osUser);
-    const fresh: Kept = { place, host: trace === undefined ? host : traced(host, (words) => { trace(place.name, words); }), found: null, session: null, servers: new Map() };
+    const fresh: Kept = { place, host: trace === undefined ? host : traced(host, (words) => { trace(place.name, words); }), found: null, service: null, session: null, servers: new Map() };
     kept.set(name, fresh);
     return fresh;
   };
@@ -107,6 +109,15 @@ function nodeWorld(kept: Kept, options: WorldOptions, signal: AbortSignal, searc
         // They may be installed by the time of the next question.
         kept.found = null;
         searches.clear();
+        throw thrown;
+      }
+    },
+    service: async () => {
+      const looking = (kept.service ??= import('../postgres/service.ts').then(async ({ findService }) => await findService(kept.host, place.pgdata)));
+      try {
+        return await looking;
+      } catch (thrown) {
+        if (kept.service === looking) kept.service = null;
         throw thrown;
       }
     },

@@ -1,4 +1,5 @@
 import { PgreplError } from '../errors.ts';
+import { serviceLog } from '../postgres/service.ts';
 import { showsCommand, type Kind } from './kind.ts';
 import type { World } from './world.ts';
 
@@ -22,8 +23,9 @@ export const startServer: Kind<StartServer, null> = {
   title: (step) => `start the server as a ${step.as}`,
 
   preview: async (step, world) => {
-    const programs = await world.node(step.node).programs();
-    return showsCommand(programs.words.start({ directory: step.directory, configFile: step.configFile, logFile: serverLog(step.directory, step.node) }));
+    const node = world.node(step.node);
+    const [programs, service] = await Promise.all([node.programs(), node.service()]);
+    return showsCommand(programs.words.start({ directory: step.directory, configFile: step.configFile, logFile: serverLog(step.directory, step.node), service }));
   },
 
   look: async (step, world) => {
@@ -65,7 +67,7 @@ export async function isStopping(name: string, world: World): Promise<boolean> {
 /** Starts it and proves the role. A directory that should be a standby and is not one is stopped at once (hazard D05). */
 export async function startAs(step: Omit<StartServer, 'kind'>, world: World): Promise<void> {
   const node = world.node(step.node);
-  const programs = await node.programs();
+  const [programs, service] = await Promise.all([node.programs(), node.service()]);
   const signal = (await node.host.stat(`${step.directory}/standby.signal`)) !== null;
   if (signal !== (step.as === 'standby')) {
     throw new PgreplError('unfinished', signal ? 'signal-present' : 'signal-missing', `${step.directory} has ${signal ? 'a' : 'no'} standby.signal and is not started as a ${step.as}`, { node: step.node });
@@ -75,7 +77,8 @@ export async function startAs(step: Omit<StartServer, 'kind'>, world: World): Pr
   await programs.start({
     directory: step.directory,
     configFile: step.configFile,
-    logFile: serverLog(step.directory, step.node),
+    logFile: serviceLog(service, serverLog(step.directory, step.node)),
+    service,
     deadlineMs: START_DEADLINE_MS,
     signal: world.signal,
   });
@@ -92,7 +95,7 @@ export async function stopAndWait(name: string, directory: string, world: World)
   const programs = await node.programs();
   if ((await programs.processes(directory)).length === 0) return;
   await node.forget();
-  await programs.signalFastStop(directory);
+  await programs.signalFastStop(directory, await node.service());
   await programs.waitStopped(directory, STOP_DEADLINE_MS, world.signal);
 }
 

@@ -1,5 +1,5 @@
 import { configurationBroken } from './reload.ts';
-import { isStopping, startAs, stopAndWait } from './start-server.ts';
+import { isStopping, serverLog, startAs, stopAndWait } from './start-server.ts';
 import { NOTHING_TO_SHOW } from '../plan/step.ts';
 import { showsCommand, type Kind } from './kind.ts';
 
@@ -15,7 +15,11 @@ export interface StopServer {
 
 export const stopServer: Kind<StopServer, null> = {
   title: (step) => `stop the ${step.as} (fast)`,
-  preview: async (step, world) => showsCommand((await world.node(step.node).programs()).words.stop(step.directory)),
+  preview: async (step, world) => {
+    const node = world.node(step.node);
+    const [{ words }, service] = await Promise.all([node.programs(), node.service()]);
+    return showsCommand(words.stop(step.directory, service));
+  },
   look: async (step, world) =>
     (await (await world.node(step.node).programs()).processes(step.directory)).length === 0 ? { already: true } : { already: false, before: null },
   apply: async (step, world) => {
@@ -42,9 +46,10 @@ export interface RestartServer {
 export const restartServer: Kind<RestartServer, null> = {
   title: (step) => `restart the server: ${step.because.join(', ')}`,
   preview: async (step, world) => {
-    const { words } = await world.node(step.node).programs();
-    const start = words.start({ directory: step.directory, configFile: step.configFile, logFile: `${step.directory}/log/${step.node}.log` });
-    return showsCommand(words.stop(step.directory), start);
+    const node = world.node(step.node);
+    const [{ words }, service] = await Promise.all([node.programs(), node.service()]);
+    const start = words.start({ directory: step.directory, configFile: step.configFile, logFile: serverLog(step.directory, step.node), service });
+    return showsCommand(words.stop(step.directory, service), start);
   },
   look: async (step, world) => {
     const programs = await world.node(step.node).programs();

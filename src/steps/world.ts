@@ -1,5 +1,6 @@
 import type { Host } from '../host/host.ts';
 import type { NodeName, RoleName } from '../postgres/names.ts';
+import type { Service } from '../postgres/service.ts';
 import type { Programs } from '../postgres/tools.ts';
 import type { Glimpse, Server } from '../postgres/server.ts';
 import type { Secret } from '../secret.ts';
@@ -30,6 +31,8 @@ export interface NodeWorld {
   readonly host: Host;
   /** Found at first use. Throws `postgres-not-found`. */
   programs(): Promise<Programs>;
+  /** Who starts and stops its server. Found at first use, and kept. */
+  service(): Promise<Service>;
   /**
    * A session of the superuser, kept open and shared until the server or `forget` ends it; opened again at the next call.
    * Over the Unix socket that postmaster.pid names first. Throws `server-down`, `login-refused`, `server-starting`, …

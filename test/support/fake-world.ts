@@ -1,5 +1,6 @@
 import { PgreplError } from '../../src/errors.ts';
 import { parseNodeName, parseRoleName } from '../../src/postgres/names.ts';
+import { PG_CTL } from '../../src/postgres/service.ts';
 import type { Programs } from '../../src/postgres/tools.ts';
 import type { Server } from '../../src/postgres/server.ts';
 import type { Secret } from '../../src/secret.ts';
@@ -317,6 +318,7 @@ function nodeWorld(fleet: FakeFleet, name: string, gate: Gate, leavesOrphans: bo
     place,
     host,
     programs: async () => await gate.read((): Programs => programs),
+    service: async () => await Promise.resolve(PG_CTL),
     server: async () =>
       await gate.read((): Server => {
         if (session === null || session.broken) session = openSession();

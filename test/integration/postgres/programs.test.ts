@@ -2,6 +2,7 @@ import { open, readdir, stat } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { addBytes } from '../../../src/postgres/lsn.ts';
 import type { ByteProgress } from '../../../src/postgres/tools.ts';
+import { PG_CTL } from '../../../src/postgres/service.ts';
 import { eachMajor } from '../../support/installations.ts';
 import { failure, isThere, kill, NEVER, throwaway, type Throwaway } from './throwaway.ts';
 
@@ -92,7 +93,7 @@ eachMajor(({ binDir }) => {
   test('a directory with mode 0701 is not started, and the refusal says why', async () => {
     const tools = await it.programs('copy3');
     const directory = it.place('copy3').pgdata;
-    const error = await failure(tools.start({ directory, configFile: null, logFile: `${it.root}/copy3.log`, deadlineMs: 10_000, signal: NEVER }));
+    const error = await failure(tools.start({ directory, configFile: null, service: PG_CTL, logFile: `${it.root}/copy3.log`, deadlineMs: 10_000, signal: NEVER }));
     expect(error).toMatchObject({ code: 'start-failed' });
     expect(error.message).toContain('has mode 0701');
   });
@@ -105,7 +106,7 @@ eachMajor(({ binDir }) => {
     await it.host.writeText(`${it.root}/broken.log`, 'FATAL:  an old story\n', { mode: 0o600 });
     const good = (await it.host.readText(`${directory}/postgresql.conf`)) ?? '';
     await it.host.writeText(`${directory}/postgresql.conf`, `${good}\nwal_keep_segments = 3\n`);
-    const error = await failure(tools.start({ directory, configFile: null, logFile: `${it.root}/broken.log`, deadlineMs: 10_000, signal: NEVER }));
+    const error = await failure(tools.start({ directory, configFile: null, service: PG_CTL, logFile: `${it.root}/broken.log`, deadlineMs: 10_000, signal: NEVER }));
     expect(error).toMatchObject({ kind: 'unfinished', code: 'start-failed' });
     expect(error.details.join('\n')).toContain('unrecognized configuration parameter "wal_keep_segments"');
     expect(error.details.join('\n')).not.toContain('an old story');
@@ -161,6 +162,6 @@ eachMajor(({ binDir }) => {
     expect(await tools.markStoppedPrimary(directory, addBytes(last, 1))).toMatchObject({ marked: true });
     expect((await stat(`${directory}/standby.signal`)).mode & 0o777).toBe(0o600);
     // Fine when there is nothing to stop.
-    await tools.signalFastStop(directory);
+    await tools.signalFastStop(directory, PG_CTL);
   });
 });

@@ -6,6 +6,7 @@ import { openHost } from '../../../src/host/open-host.ts';
 import { parseNodeName, parseRoleName } from '../../../src/postgres/names.ts';
 import { putEntry } from '../../../src/postgres/passfile.ts';
 import type { BaseBackupOptions, Programs } from '../../../src/postgres/tools.ts';
+import { PG_CTL } from '../../../src/postgres/service.ts';
 import { Secret } from '../../../src/secret.ts';
 import { openWays } from '../../../src/host/ways.ts';
 import { createWorld, type WorldOptions } from '../../../src/steps/live-world.ts';
@@ -94,11 +95,11 @@ export async function throwaway(nodes: readonly string[], binDir: string): Promi
       await appendFile(`${place(name).pgdata}/postgresql.conf`, `${text}\n`);
     },
     start: async (name) => {
-      await (await programs(name)).start({ directory: place(name).pgdata, configFile: null, logFile: logFile(name), deadlineMs: 30_000, signal: NEVER });
+      await (await programs(name)).start({ directory: place(name).pgdata, configFile: null, service: PG_CTL, logFile: logFile(name), deadlineMs: 30_000, signal: NEVER });
     },
     stop: async (name) => {
       const tools = await programs(name);
-      await tools.signalFastStop(place(name).pgdata);
+      await tools.signalFastStop(place(name).pgdata, PG_CTL);
       await tools.waitStopped(place(name).pgdata, 30_000, NEVER);
     },
     prepareCopy: async (upstream, name) => {
@@ -122,7 +123,7 @@ export async function throwaway(nodes: readonly string[], binDir: string): Promi
       for (const one of opened) await one.close();
       for (const name of nodes) {
         const tools = await programs(name);
-        await tools.signalFastStop(place(name).pgdata);
+        await tools.signalFastStop(place(name).pgdata, PG_CTL);
         for (const left of await tools.processes(place(name).pgdata)) kill(left.pid, 'SIGKILL');
       }
       await host.close();

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { PowerCut, type FakeFleet, type FakeWorld } from '../../support/fake-world.ts';
 import { givenCluster, givenForeignPrimary, givenMachine, givenPrimary, PASSWORD } from '../../support/given.ts';
+import { PG_CTL } from '../../../src/postgres/service.ts';
 
 const NEVER = new AbortController().signal;
 
@@ -14,7 +15,7 @@ async function copy(world: FakeWorld, directory = '/srv/pg/copy'): Promise<void>
   await (await world.node('node1').programs()).baseBackup(copyOptions(directory, 'node2'), () => undefined, NEVER);
 }
 
-const startOptions = (directory: string) => ({ directory, configFile: null, logFile: `${directory}/log`, deadlineMs: 1000, signal: NEVER });
+const startOptions = (directory: string) => ({ directory, configFile: null, service: PG_CTL, logFile: `${directory}/log`, deadlineMs: 1000, signal: NEVER });
 
 describe('programs of the fake world', () => {
   test('initdb makes a directory that starts, and a half-made one does not', async () => {
@@ -79,7 +80,7 @@ describe('programs of the fake world', () => {
     const programs = await world.node('node1').programs();
     const standby = await world.node('node2').server();
     const early = (await standby.positions()).replayedLsn;
-    await programs.signalFastStop('/srv/pg/node1');
+    await programs.signalFastStop('/srv/pg/node1', PG_CTL);
     await programs.waitStopped('/srv/pg/node1', 10_000, NEVER);
     expect(early === null ? null : (await programs.markStoppedPrimary('/srv/pg/node1', early)).marked).toBe(false);
     fleet.settle();
