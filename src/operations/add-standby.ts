@@ -9,6 +9,7 @@ import { cloneConfiguration } from './clone-configuration.ts';
 import type { Change } from './change.ts';
 import { basisOf, observeCluster, primariesOf, splitBrain, viewOf, type ClusterView, type NodeView } from './cluster.ts';
 import { outsideConfig, valuesOf } from './config.ts';
+import { configFileOfPair, newPairOf, pairSteps } from './debian-pair.ts';
 import { openForStandbys, passfileSteps } from './open-for-standbys.ts';
 import { judgeMachine } from './judge-machine.ts';
 import { librariesDiffer, linksNotCopied, preflightAddStandby } from './preflight-add-standby.ts';
@@ -107,6 +108,7 @@ async function planCopy(world: World, want: AddStandby, facts: AddStandbyFacts):
   const also = [...tablespaces.map((space) => space.to), ...(want.node.waldir === undefined ? [] : [want.node.waldir])];
   const specs = [...view.nodes.filter((node) => node !== standby).map((node) => node.spec), want.node];
   const configuration = await cloneConfiguration(world, want, facts);
+  const made = await newPairOf(world.node(name));
   const groupAccess = server.settings['data_directory_mode']?.value === '0750';
   return [
     ...openForStandbys(view, standby, allowedRanges(specs)),
@@ -144,8 +146,9 @@ async function planCopy(world: World, want: AddStandby, facts: AddStandbyFacts):
     ...(want.verify ? [{ kind: 'verify-backup', node: name, staging } as const] : []),
     ...configuration,
     { kind: 'publish-directory', node: name, staging, mode: groupAccess ? 0o750 : 0o700, as: 'standby' },
+    ...pairSteps(made, world.node(name)),
     // Its own directory and no other, whatever the files that came along say (hazard B22); and no line that a start would stumble over.
-    { kind: 'check-configuration', node: name, directory: place.pgdata, configFile: null },
+    { kind: 'check-configuration', node: name, directory: place.pgdata, configFile: configFileOfPair(made) },
     { kind: 'check-slot', node: name, upstream: upstream.spec.name, slot: name, staging },
     { kind: 'start-server', node: name, directory: place.pgdata, configFile: null, as: 'standby' },
     proofOf(facts, want.node),
@@ -172,7 +175,7 @@ function noticesOf(want: AddStandby, facts: AddStandbyFacts): readonly string[] 
   notices.push(...slotMayBeCut(want, facts));
   if (!want.verify) notices.push('the copy is not verified against its manifest');
   if (upstream.spec.via === standby.spec.via) notices.push('both are on one machine: this protects from mistakes with a server, not from the loss of the machine');
-  if (upstream.config !== null && outsideConfig(upstream.config, upstream.facts.place.pgdata) !== null) notices.push(`the configuration of ${upstream.spec.name} is outside its data directory`);
+  if (upstream.config !== null && outsideConfig(upstream.config, upstream.facts.place.pgdata) !== null) notices.push(`the configuration of ${upstream.spec.name} is outside its data directory; the copy takes it along`);
   const server = upstream.facts.server;
   if (server !== null && features(server.versionNumber).promoteTriggerFile && (server.settings['promote_trigger_file']?.value ?? '') !== '') notices.push('promote_trigger_file of the upstream is not taken over');
   return notices;

@@ -1,11 +1,13 @@
 import { REQUIRED_PARAMETERS } from '../postgres/control-data.ts';
 import { parseConf } from '../postgres/conf-file.ts';
+import { addInclude, hasInclude, withoutSettings } from '../postgres/conf-file.ts';
 import { features } from '../postgres/features.ts';
 import type { Step } from '../steps/index.ts';
 import type { World } from '../steps/world.ts';
 import type { AddStandbyFacts } from './add-standby.ts';
 import { socketDirectoryFor } from './staging-place.ts';
-import { OWNED_CONF, STANDBY_CONF, valuesOf } from './config.ts';
+import { OWNED_CONF, outsideConfig, STANDBY_CONF, valuesOf, type ConfigFacts } from './config.ts';
+import { newPairOf } from './debian-pair.ts';
 import { listenOn, RECOVERY_SETTINGS, renderOwned, renderStandby } from './settings.ts';
 import type { AddStandby } from './wants.ts';
 
@@ -42,10 +44,15 @@ export async function cloneConfiguration(world: World, want: AddStandby, facts: 
   own['listen_addresses'] = { value: listenOn(place.host, sameMachine(facts) ? (server.settings['listen_addresses']?.value ?? 'localhost') : 'localhost'), why: 'where standbys and clients connect' };
   const sockets = sameMachine(facts) ? owned.get('unix_socket_directories') : await socketDirectoryFor(world.node(place.name).host);
   if (sockets !== undefined && sockets !== null) own['unix_socket_directories'] = { value: sockets, why: 'the owner of the server may not write the usual place' };
-  if ((server.settings['external_pid_file']?.value ?? '') !== '') own['external_pid_file'] = { value: '', why: `that of ${upstream.spec.name} is its own` };
+  const made = await newPairOf(world.node(place.name));
+  const outside = outsideConfig(config, upstream.facts.place.pgdata);
+  // pg_createcluster sets the paths of a pair; out of a configuration that comes from outside they are taken.
+  const keepsPaths = made === null && outside === null;
+  if (keepsPaths && (server.settings['external_pid_file']?.value ?? '') !== '') own['external_pid_file'] = { value: '', why: `that of ${upstream.spec.name} is its own` };
   // What a file that is included says is not looked at: it may name paths of the upstream too.
   const includes = parseConf(config.conf ?? '').some(({ name, value }) => name.startsWith('include') && value !== OWNED_CONF);
   for (const [name, path] of [['data_directory', ''], ['hba_file', '/pg_hba.conf'], ['ident_file', '/pg_ident.conf']] as const) {
+    if (!keepsPaths) continue;
     if (includes || valuesOf(config.conf).has(name) || auto.has(name)) own[name] = { value: `${place.pgdata}${path}`, why: 'its own' };
   }
   for (const [name, value] of Object.entries(set)) own[name] = { value, why: 'set in the cluster file' };
@@ -62,9 +69,20 @@ export async function cloneConfiguration(world: World, want: AddStandby, facts: 
   const names = [...new Set(strip)].sort();
   return [
     { ...at, kind: 'strip-auto-conf', path: 'postgresql.auto.conf', names, found: names.filter((name) => auto.has(name)) },
+    ...(outside === null || made?.isThere === true ? [] : takenAlong(upstream.spec.name, config).map((file) => ({ ...at, kind: 'write-file', keepCopyAs: null, ...file }) as const)),
     { ...at, kind: 'write-file', path: STANDBY_CONF, content: standbyText, what: `stream from ${upstream.spec.name}`, keepCopyAs: null },
     { ...at, kind: 'write-file', path: OWNED_CONF, content: renderOwned(place.name, Object.entries(own).map(([name, line]) => ({ name, ...line }))), what: 'its own port, name and addresses', keepCopyAs: null },
     { ...at, kind: 'include-conf', path: 'postgresql.conf', include: OWNED_CONF },
+  ];
+}
+
+/** The configuration of an upstream that keeps it outside its data directory, for a copy to start with; without where it was. */
+function takenAlong(upstream: string, config: ConfigFacts): readonly { readonly path: string; readonly content: string; readonly what: string }[] {
+  const conf = withoutSettings(config.conf ?? '', ['data_directory', 'hba_file', 'ident_file', 'external_pid_file']).text;
+  return [
+    { path: 'pg_ident.conf', content: config.ident ?? '', what: `as on ${upstream}` },
+    { path: 'pg_hba.conf', content: config.hba ?? '', what: `as on ${upstream}` },
+    { path: 'postgresql.conf', content: hasInclude(conf, OWNED_CONF) ? conf : addInclude(conf, OWNED_CONF), what: `as on ${upstream}, without its paths` },
   ];
 }
 
@@ -79,7 +97,7 @@ async function lowered(world: World, facts: AddStandbyFacts): Promise<readonly {
   const found = await Promise.all(
     REQUIRED_PARAMETERS.map(async (name) => {
       const needed = primary.facts.server?.settings[name]?.value;
-      const written = await programs.settingValue(upstream.facts.place.pgdata, null, name);
+      const written = await programs.settingValue(upstream.facts.place.pgdata, upstream.config === null ? null : outsideConfig(upstream.config, upstream.facts.place.pgdata), name);
       return needed !== undefined && written !== null && Number(written) < Number(needed) ? [{ name, needed }] : [];
     }),
   );

@@ -11,6 +11,7 @@ import { allowedRanges, blockLabel, hbaRules, hbaTrouble, identRules } from './a
 import type { Change } from './change.ts';
 import { basisOf, managedByOthers, observeCluster, viewOf, type ClusterView, type NodeView } from './cluster.ts';
 import { OWNED_CONF, outsideConfig, STANDBY_CONF, valuesOf, type ConfigFacts } from './config.ts';
+import { configFileOfPair, newPairOf, pairSteps, pairTrouble } from './debian-pair.ts';
 import { judgeRole } from './role.ts';
 import { cannotMake, NEEDS_SESSION, noPlaceForPassfile, noRoom, otherNodeMayRun, portInUse } from './preflight.ts';
 import { offlineSettings } from './offline-settings.ts';
@@ -59,6 +60,7 @@ async function planNew(world: World, view: ClusterView, node: NodeView, want: In
     ...((node.facts.processes?.length ?? 0) > 0 ? [] : await portInUse(world, place)),
     ...supported(await world.node(place.name).programs()),
     ...(await wishTrouble(world, place, want.node.set ?? {})),
+    ...(await pairTrouble(world.node(place.name), node.facts)),
   ];
   const staging = node.facts.staging === null ? await stagingFor(world.node(place.name).host, place.pgdata) : { holder: node.facts.staging.holder, pgdata: place.pgdata };
   refuseOn(`init primary ${place.name}`, [...reasons, ...(await cannotMake(world, place, staging)), ...(node.facts.staging === null ? await noRoom(world, place) : []), ...(await noPlaceForPassfile(world, place))]);
@@ -67,6 +69,7 @@ async function planNew(world: World, view: ClusterView, node: NodeView, want: In
   const settings = ownedSettings({ place, effective: {}, atRestart: {}, config: null, fresh: true, walTotalBytes, slotRetainedBytes: 0, set: want.node.set ?? {}, socketDirectory: await socketDirectoryFor(host) });
   const ranges = allowedRanges([want.node, ...view.nodes.filter((other) => other !== node).map((other) => other.spec)]);
   const map = ownerMap(place);
+  const made = await newPairOf(world.node(place.name));
   const at = { node: place.name, staging, reload: false };
   const steps: Step[] = [
     { kind: 'prepare-staging', node: place.name, staging, marker: { format: 1, node: place.name, cluster: place.cluster, command: 'init-primary', pgdata: place.pgdata, slot: null, upstream: null, systemIdentifier: null, also: [] } },
@@ -77,10 +80,11 @@ async function planNew(world: World, view: ClusterView, node: NodeView, want: In
     ...(map ? [{ ...at, kind: 'put-block', path: 'pg_ident.conf', label: blockLabel(place.cluster), lines: identRules(place), what: `let ${place.osUser} in as ${place.adminUser}` } as const] : []),
     { ...at, kind: 'put-block', path: 'pg_hba.conf', label: blockLabel(place.cluster), lines: hbaRules(place, ranges, map), what: `open replication for "${place.replicationUser}" from ${ranges.join(', ')}` },
     { kind: 'publish-directory', node: place.name, staging, mode: 0o700, as: 'primary' },
+    ...pairSteps(made, world.node(place.name)),
     { kind: 'start-server', node: place.name, directory: place.pgdata, configFile: null, as: 'primary' },
     ...roleSteps(place, null),
     { kind: 'check-settings', node: place.name, expect: expectations(settings) },
-    { kind: 'check-configuration', node: place.name, directory: place.pgdata, configFile: null },
+    { kind: 'check-configuration', node: place.name, directory: place.pgdata, configFile: configFileOfPair(made) },
     { kind: 'finish-staging', node: place.name, staging },
   ];
   return { steps, notices: [], remains: null };

@@ -1,11 +1,13 @@
 import type { Reason } from '../errors.ts';
+import { parseConf } from '../postgres/conf-file.ts';
 import { features, isSupported, sameMajor } from '../postgres/features.ts';
 import { renderVersionNumber } from '../postgres/version.ts';
 import type { World } from '../steps/world.ts';
 import type { AddStandbyFacts, alreadyMade } from './add-standby.ts';
 import { allowedRanges, hbaRules, hbaTrouble, leftOut } from './access.ts';
 import { managedByOthers } from './cluster.ts';
-import { outsideConfig } from './config.ts';
+import { OWNED_CONF, outsideConfig } from './config.ts';
+import { pairTrouble } from './debian-pair.ts';
 import { loginTrial } from './login-trial.ts';
 import { hasMap } from './open-for-standbys.ts';
 import { cannotMake, noPlaceForPassfile, portInUse } from './preflight.ts';
@@ -78,7 +80,10 @@ function upstreamReasons(want: AddStandby, facts: AddStandbyFacts): readonly Rea
   if (slot === undefined && server.slots.length >= number('max_replication_slots')) refuse('slots', `${node} has ${server.slots.length} of ${number('max_replication_slots')} replication slots in use`, 'max_replication_slots needs a restart.');
   if (slot !== undefined && (slot.type !== 'physical' || slot.temporary || !claimed)) refuse('slot-foreign', `${node} has a slot ${slot.name} already, and nothing shows that it is ours`, 'Take another name, or drop the slot if nobody needs it.', [`SELECT pg_drop_replication_slot('${slot.name}')`]);
   if (slot?.active === true && standby.facts.staging === null) refuse('slot-active', `slot ${slot.name} of ${node} is in use by process ${slot.activePid ?? '?'}`, 'Another standby streams under this name.');
-  if (upstream.config !== null && outsideConfig(upstream.config, upstream.facts.place.pgdata) !== null) refuse('config-outside', `the configuration of ${node} is ${upstream.config.confFile}, outside its data directory, and a copy would have none to start with`, 'This layout is not supported yet.');
+  if (upstream.config !== null && outsideConfig(upstream.config, upstream.facts.place.pgdata) !== null) {
+    const others = parseConf(upstream.config.conf ?? '').filter((entry) => entry.name.startsWith('include') && entry.value !== OWNED_CONF);
+    for (const other of others) refuse('config-includes', `${upstream.config.confFile} of ${node} has ${other.name} '${other.value}', and only that file itself would be taken along to a copy`, 'Put those settings into set: of the cluster file, or into that file.');
+  }
   if (server.inRecovery) {
     if (server.receiver === null) refuse('upstream-detached', `${node} is a standby that receives nothing`, undefined, ['pgrepl status']);
     if (primary.facts.server?.settings['full_page_writes']?.value === 'off') refuse('full-page-writes', `full_page_writes of ${primary.spec.name} is off, and a copy of a standby needs it`);
@@ -153,6 +158,7 @@ async function targetReasons(world: World, want: AddStandby, facts: AddStandbyFa
   if (source !== undefined && !sameMajor(programs.versionNumber, source)) {
     reasons.push({ code: 'major-differs', node, message: `the programs of ${node} in ${programs.binDir} are PostgreSQL ${renderVersionNumber(programs.versionNumber)}, and ${upstream.spec.name} runs ${renderVersionNumber(source)}`, hint: 'A standby needs the same major version.', next: ['--bin-dir DIR'] });
   }
+  reasons.push(...(await pairTrouble(world.node(node), standby.facts)));
   const running = standby.facts.processes?.length ?? 0;
   if (running === 0) reasons.push(...(await portInUse(world, place)));
   if (want.node.waldir !== undefined) reasons.push(...(await emptyPlace(world, facts, want.node.waldir, '--waldir')));

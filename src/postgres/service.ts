@@ -38,6 +38,17 @@ export function configFileOf(service: Service): string | null {
   return pair === null ? null : `${configFolderOf(pair)}/postgresql.conf`;
 }
 
+/**
+ * The pair that Debian's own layout would make of a new data directory: `/var/lib/postgresql/VERSION/NAME` on a machine that has
+ * pg_createcluster. `null` for every other directory, and where that machine does without.
+ */
+export async function pairToMake(host: Host, directory: string): Promise<Pick<DebianPair, 'version' | 'name'> | null> {
+  const [, version, name] = /^\/var\/lib\/postgresql\/([0-9]+)\/([A-Za-z0-9_.]+)$/.exec(directory) ?? [];
+  if (version === undefined || name === undefined) return null;
+  const exit = await host.run({ argv: ['sh', '-c', 'command -v pg_createcluster'], effect: 'reads' });
+  return exit.code === 0 ? { version, name } : null;
+}
+
 /** In one or two words, as the plan shows it. */
 export function renderService(service: Service): string {
   switch (service.manager) {

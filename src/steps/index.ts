@@ -2,6 +2,7 @@ import type { Registry } from '../plan/step.ts';
 import { baseBackup, type BaseBackup } from './base-backup.ts';
 import { checkSlot, type CheckSlot } from './check-slot.ts';
 import { checkSettings, type CheckSettings } from './check-settings.ts';
+import { createPair, type CreatePair } from './create-pair.ts';
 import { createRole, type CreateRole } from './create-role.ts';
 import { createSlot, type CreateSlot } from './create-slot.ts';
 import { dropSlot, type DropSlot } from './drop-slot.ts';
@@ -30,6 +31,7 @@ export type Step =
   | CheckSettings
   | CheckSlot
   | Checkpoint
+  | CreatePair
   | CreateRole
   | CreateSlot
   | DropSlot
@@ -61,6 +63,7 @@ export const registry: Registry<Step, World> = {
   'check-settings': checkSettings,
   'check-slot': checkSlot,
   checkpoint,
+  'create-pair': createPair,
   'create-role': createRole,
   'create-slot': createSlot,
   'drop-slot': dropSlot,

@@ -112,7 +112,8 @@ function nodeWorld(kept: Kept, options: WorldOptions, signal: AbortSignal, searc
         throw thrown;
       }
     },
-    service: async () => {
+    service: async (how) => {
+      if (how?.again === true) kept.service = null;
       const looking = (kept.service ??= import('../postgres/service.ts').then(async ({ findService }) => await findService(kept.host, place.pgdata)));
       try {
         return await looking;

@@ -31,8 +31,8 @@ export interface NodeWorld {
   readonly host: Host;
   /** Found at first use. Throws `postgres-not-found`. */
   programs(): Promise<Programs>;
-  /** Who starts and stops its server. Found at first use, and kept. */
-  service(): Promise<Service>;
+  /** Who starts and stops its server. Found at first use and kept; looked for `again` once that was changed. */
+  service(how?: { readonly again: true }): Promise<Service>;
   /**
    * A session of the superuser, kept open and shared until the server or `forget` ends it; opened again at the next call.
    * Over the Unix socket that postmaster.pid names first. Throws `server-down`, `login-refused`, `server-starting`, …

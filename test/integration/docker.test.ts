@@ -29,4 +29,35 @@ describe.skipIf(missing !== null).each(MAJORS)('PostgreSQL %i in containers', (m
       expect((await c.ok('add-standby', 'db2', '--yes', '--json')).json.at(-1)).toMatchObject({ outcome: 'unchanged' });
     });
   });
+
+  test.each([['pg_ctlcluster', 'idle'], ['systemd', 'systemd']] as const)('in the layout of Debian, run by %s: an old server is adopted, a standby gets its own half, roles are changed', async (manager, init) => {
+    await withContainers({ major, nodes: ['db1', 'db2'], init }, async (c) => {
+      const data = `/var/lib/postgresql/${major}/main`;
+      const isByManager = (node: string): void => {
+        // The unit, or the words of pg_ctlcluster, which names the configuration.
+        if (manager === 'systemd') expect(c.run(node, 'root', 'systemctl', 'is-active', `postgresql@${major}-main`)).toBe('active');
+        expect(c.run(node, 'root', 'cat', `${data}/postmaster.opts`)).toContain(`config_file=/etc/postgresql/${major}/main/postgresql.conf`);
+        expect(c.run(node, 'root', 'pg_lsclusters', '--no-header')).toMatch(new RegExp(`^${major} +main +5432 +online\\S* +postgres +${data} `));
+      };
+      // As an administrator has made it, long before pgrepl.
+      c.run('db1', 'root', 'pg_createcluster', String(major), 'main');
+      c.run('db1', 'root', 'pg_ctlcluster', String(major), 'main', 'start');
+      await c.ok('init-primary', ...c.at('db1'), '-D', data, '--restart', '--yes');
+      isByManager('db1');
+
+      const dry = await c.ok('add-standby', ...c.at('db2'), '-D', data, '--dry-run');
+      expect(dry.stdout).toContain(`pg_createcluster --datadir ${data} --port 5432 ${major} main`);
+      await c.ok('add-standby', ...c.at('db2'), '-D', data, '--yes');
+      isByManager('db2');
+      expect(c.run('db2', 'root', 'find', data, '-maxdepth', '1', '-name', 'p*.conf', '!', '-name', 'postgresql.auto.conf')).toBe('');
+      expect((await c.ok('add-standby', 'db2', '--yes', '--json')).json.at(-1)).toMatchObject({ outcome: 'unchanged' });
+
+      await c.ok('switchover', 'db2', '--yes');
+      isByManager('db1');
+      isByManager('db2');
+      expect(c.sql('db2', 'SELECT pg_is_in_recovery()')).toBe('f');
+      c.sql('db2', 'CREATE TABLE shown AS SELECT 42 AS n');
+      await c.eventually('db1', 'SELECT n FROM shown', '42');
+    });
+  });
 });
