@@ -39,7 +39,7 @@ export async function openHost(via: string, user: string | null, signal?: AbortS
       const { openDocker } = await import('./docker.ts');
       if (way.over === null) return await openDocker(way.target, user);
       const { openSshTransport } = await import('./ssh.ts');
-      return await openDocker(way.target, user, await openSshTransport(way.over, null));
+      return await openDocker(way.target, user, await openSshTransport(way.over, null, signal));
     }
     case 'ssh': {
       const { openSsh } = await import('./ssh.ts');
