@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { SUITES, withContainers } from '../support/containers.ts';
 import { whyNoDocker } from '../support/docker.ts';
 
@@ -9,6 +9,9 @@ const wanted = process.env['PGREPL_MAJORS']?.split(',').map(Number);
 /** One of them where nothing else is asked for; `PGREPL_STORIES=all` tells them on every major that Debian has. */
 const MAJORS = Object.keys(SUITES).map(Number).filter((major) => wanted?.includes(major) ?? (process.env['PGREPL_STORIES'] === 'all' || major === 15));
 const PGDATA = '/srv/pg/data';
+
+// An image may have to be built first, and every program in a container costs what starting one costs.
+vi.setConfig({ testTimeout: 900_000 });
 
 describe.skipIf(missing !== null).each(MAJORS)('PostgreSQL %i in containers', (major) => {
   test('a pair is made, looked at, and its roles are changed there and back', async () => {

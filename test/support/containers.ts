@@ -58,7 +58,7 @@ export async function withContainers({ major, nodes, init = 'idle' }: Containers
     }
     const run: Containers['run'] = (node, user, ...words) => docker('exec', '-u', user, name(node), ...words);
     const sql: Containers['sql'] = (node, text) => run(node, 'postgres', 'psql', '-XAtqc', text);
-    const pgrepl: Containers['pgrepl'] = async (...words) => await startPgrepl(words, env, { cwd: root, deadlineMs: 170_000 }).ended;
+    const pgrepl: Containers['pgrepl'] = async (...words) => await startPgrepl(words, env, { cwd: root, deadlineMs: 300_000 }).ended;
     await story({
       major,
       name,
