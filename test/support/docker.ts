@@ -6,13 +6,18 @@ export function docker(...words: readonly string[]): string {
   return execFileSync('docker', words, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
 }
 
-/** Why no container can be run here, `null` when one can. */
+/** Why no container can be run here, `null` when one can: there is a daemon, and a base image can be pulled or made. */
 export function whyNoDocker(): string | null {
   try {
     docker('version', '--format', '{{.Server.Version}}');
-    return null;
   } catch (error) {
     return error instanceof Error && 'code' in error && error.code === 'ENOENT' ? 'docker is not installed' : 'no docker daemon answers';
+  }
+  try {
+    baseImage('bookworm');
+    return null;
+  } catch {
+    return 'the base image can neither be pulled nor made';
   }
 }
 
