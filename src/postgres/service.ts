@@ -1,3 +1,4 @@
+import { PgreplError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { findUnit } from './unit.ts';
 
@@ -97,13 +98,14 @@ export function serviceLog(service: Service, otherwise: string): string {
 }
 
 /**
- * Arguments: data directory. Prints `systemd` when it is process 1, `debian VERSION NAME START` for the pair whose configuration names this
+ * Arguments: data directory. Prints `process-one` when the server itself is that, `systemd` when that is, `debian VERSION NAME START` for the pair whose configuration names this
  * directory (pg_createcluster always writes it there), and the units of PostgreSQL as `systemctl show` tells them, each after a line `unit`.
  * postgresql-common's units are only there for a pair, and are asked by its name.
  */
 const LOOK = `
 data=$1
 pair=
+[ ! /proc/1/cwd -ef "$data" ] || echo process-one
 for conf in /etc/postgresql/*/*/postgresql.conf; do
   [ -r "$conf" ] || continue
   named=$(sed -n "s/^[[:space:]]*data_directory[[:space:]]*=\\{0,1\\}[[:space:]]*'\\([^']*\\)'.*/\\1/p" "$conf" | tail -n 1)
@@ -126,15 +128,20 @@ fi
 exit 0
 `;
 
-/** Finds who starts the server of this directory; changes nothing. A directory that is not there yet is nobody's but `pg_ctl`'s. */
+/** Finds who starts the server of this directory; changes nothing. A directory that is not there yet is nobody's but `pg_ctl`'s. Throws `process-one`. */
 export async function findService(host: Host, directory: string): Promise<Service> {
   const exit = await host.run({ argv: ['sh', '-c', LOOK, 'sh', directory], effect: 'reads' });
   return parseService(exit.stdout, directory);
 }
 
-/** What `LOOK` printed. */
+/** What `LOOK` printed. Throws `process-one` for a server whose stop would take its whole container along (hazard M08). */
 export function parseService(text: string, directory: string): Service {
   const lines = text.split('\n');
+  if (lines.includes('process-one')) {
+    throw new PgreplError('refused', 'process-one', `the server of ${directory} is process 1 of its container, and stopping it would stop the container`, {
+      hint: 'pgrepl cannot start or stop such a server yet: run it in a container whose process 1 is something else.',
+    });
+  }
   const [, version, name, start] = lines.map((line) => /^debian (\S+) (\S+) ?(\S*)$/.exec(line)).find((match) => match !== null) ?? [];
   const pair = version === undefined || name === undefined ? null : { version, name, start: start === undefined || start === '' ? 'auto' : start };
   const at = lines.indexOf('systemd');

@@ -22,6 +22,7 @@ const nodeSchema = z.strictObject(
     port: z.int({ error: 'must be a whole number from 1 to 65535' }).min(1, { error: 'must be a whole number from 1 to 65535' }).max(65535, { error: 'must be a whole number from 1 to 65535' }).describe('Port of the server; 5432 when nothing says otherwise'),
     pgdata: absolutePath.describe('Data directory'),
     via: text(VIA, 'must be local, ssh://[user@]host[:port], docker://container or ssh://host/docker/container').describe('How pgrepl reaches the machine'),
+    connect: z.enum(['socket', 'tcp'], { error: 'must be socket or tcp' }).describe("How pgrepl's own sessions reach the server: the Unix socket through `via` (socket, what holds when nothing is said), or straight to host and port"),
     'os-user': oneLine.describe('Operating-system user that owns the server'),
     'admin-user': oneLine.describe("Superuser of pgrepl's own sessions"),
     'bin-dir': absolutePath.describe('PostgreSQL programs'),

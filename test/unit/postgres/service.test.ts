@@ -36,6 +36,10 @@ describe('who starts the server of a directory', () => {
     expect(configFileOf(PG_CTL)).toBeNull();
   });
 
+  test('nobody, where the server is process 1 of a container', () => {
+    expect(() => parseService('process-one\n', DATA)).toThrow(expect.objectContaining({ kind: 'refused', code: 'process-one' }));
+  });
+
   test('pg_ctlcluster, for a pair of Debian where systemd does not run', () => {
     const service = parseService('debian 17 main manual\n', DATA);
     expect(service).toEqual({ manager: 'debian', pair: { version: '17', name: 'main', start: 'manual' } });

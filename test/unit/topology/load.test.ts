@@ -108,8 +108,9 @@ nodes:
         "pgrepl.yaml:10:11: node2.port must be a whole number from 1 to 65535, not 70000",
         "pgrepl.yaml:11:13: node2.pgdata must be an absolute path, not "data"",
         "pgrepl.yaml:12:10: node2.via must be local, ssh://[user@]host[:port], docker://container or ssh://host/docker/container, not "ssh//db1"",
-        "pgrepl.yaml:13:26: node2.allow.1 must be an address range such as 10.0.0.0/24, not "everyone"",
-        "pgrepl.yaml:14:10: node3 must be a mapping of options, not 7",
+        "pgrepl.yaml:13:14: node2.connect must be socket or tcp, not "udp"",
+        "pgrepl.yaml:14:26: node2.allow.1 must be an address range such as 10.0.0.0/24, not "everyone"",
+        "pgrepl.yaml:15:10: node3 must be a mapping of options, not 7",
       ]
     `);
   });
