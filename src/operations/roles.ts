@@ -21,9 +21,14 @@ export function stoppedPrimary(view: ClusterView): NodeView | null {
  * says that it is in recovery until the first record of that timeline is written. `undefined`: none looks like it. Pure.
  */
 export function promotingNode(view: ClusterView): NodeView | undefined {
-  if (view.nodes.some((node) => node.facts.server?.inRecovery === false) || stoppedPrimary(view) !== null) return undefined;
-  const timelineOf = ({ facts }: NodeView): number => facts.server?.timeline ?? facts.control?.timeline ?? 0;
-  return view.nodes.find((node) => node.facts.server?.receiver === null && view.nodes.every((other) => other === node || timelineOf(other) < timelineOf(node)));
+  if (view.nodes.length < 2 || view.nodes.some((node) => node.facts.server?.inRecovery === false) || stoppedPrimary(view) !== null) return undefined;
+  const timelineOf = ({ facts }: NodeView): number | null => facts.server?.timeline ?? facts.control?.timeline ?? null;
+  // A node that nobody sees may be on any timeline: then nothing is known that would be worth a wait.
+  const isOlder = (other: NodeView, timeline: number): boolean => (timelineOf(other) ?? timeline) < timeline;
+  return view.nodes.find((node) => {
+    const timeline = timelineOf(node);
+    return node.facts.server?.receiver === null && timeline !== null && timeline > 1 && view.nodes.every((other) => other === node || isOlder(other, timeline));
+  });
 }
 
 /** Its last role was standby: the signal is there and its last shutdown was one in recovery. Pure. */
