@@ -1,13 +1,15 @@
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { isBrief } from './at-hand.ts';
 
 /** Runs docker and returns what it printed; a failure carries what it complained about. */
 export function docker(...words: readonly string[]): string {
   return execFileSync('docker', words, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
 }
 
-/** Why no container can be run here, `null` when one can: there is a daemon, and a base image can be pulled or made. */
+/** Why no container can be run here, `null` when one can: there is a daemon, and a base image can be pulled or made. The short run asks nobody for images. */
 export function whyNoDocker(): string | null {
+  if (isBrief()) return 'it is told with PGREPL_STORIES=wide';
   try {
     docker('version', '--format', '{{.Server.Version}}');
   } catch (error) {
