@@ -31,7 +31,7 @@ type HbaRequest = Parameters<typeof matchHba>[1];
  */
 export async function openLiveSession(login: LiveLogin, database: string): Promise<Session> {
   const { place, host } = login;
-  const straight = await straightIn(login, database);
+  const straight = place.connect === 'tcp' ? null : await straightIn(login, database);
   if (straight !== null && !(straight instanceof PgreplError)) return straight;
   const pidFile = await readPidFile(host, place);
   if (pidFile === null) throw down(place, 'there is no postmaster.pid');
