@@ -125,6 +125,8 @@ describe.skipIf(missing !== null)('three machines behind ssh', () => {
       await ok(...at('add-standby', db2));
       expect(await status()).toEqual(['db1 primary running', 'db2 standby streaming db1']);
 
+      // The sender of the copy that was cut waits for an answer until wal_sender_timeout, and a switchover is refused while a backup runs.
+      await eventually('the server has given the cut copy up', () => sql(db1, 'SELECT count(*) FROM pg_stat_progress_basebackup') === '0', 90_000);
       const handing = start('switchover', 'db2', '--yes');
       await handing.until(/hand over/);
       db1.link('down');
