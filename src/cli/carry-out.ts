@@ -1,9 +1,9 @@
-import { asPgreplError, PgreplError, refuseOn, type Reason } from '../errors.ts';
+import { PgreplError, refuseOn, type Reason } from '../errors.ts';
 import type { Ways } from '../host/ways.ts';
 import type { Change, Decide } from '../operations/change.ts';
 import { previewPlan } from '../plan/dry-run.ts';
 import { newRunId, openJournal, readRuns, stateDirectory } from '../plan/journal.ts';
-import { lockAll, holderOf, type HeldLocks } from '../plan/lock.ts';
+import { holderOf, type HeldLocks } from '../plan/lock.ts';
 import type { RunResult } from '../plan/outcome.ts';
 import { kindOf, samePlan } from '../plan/plan.ts';
 import { isUnfinished, unfinishedRun, type RunHeader, type RunRecord } from '../plan/record.ts';
@@ -22,6 +22,7 @@ import type { ShownPlan } from './output/plan-text.ts';
 import { jsonLine, planDocument } from './output/json.ts';
 import { passwordsFor, type Passwords } from './passwords.ts';
 import { reporterFor, type Reporter } from './reporter.ts';
+import { locksBeforehand, placesToLock, takeLocks } from './run-locks.ts';
 import { withWholeLines } from './whole-lines.ts';
 
 /**
@@ -150,44 +151,6 @@ async function underLocks<W>({ context, parsed, options, decide, shown, locks: h
   }
   if (result.error !== null) result = { ...result, error: withWholeLines(result.error, lineOf(parsed, change), options) };
   return reporter.result({ run, result, title: change.plan.title, done: change.done, next: change.next });
-}
-
-function placesToLock(places: readonly NodePlace[], parsed: Pick<Parsed<unknown>, 'locks'>): readonly NodePlace[] {
-  return places.filter((place) => parsed.locks.includes(place.name));
-}
-
-/**
- * The locks before the first look. `null` where they cannot be had: a plan that is refused or has nothing to do needs none, and says so; one
- * that would run asks again, and fails with the reason. Meanwhile the ways to the servers are opened: neither a session nor the place of
- * the programs is evidence.
- */
-async function locksBeforehand(world: World, places: readonly NodePlace[], command: string, run: string): Promise<HeldLocks | null> {
-  for (const { name } of places) {
-    const node = world.node(name);
-    for (const opening of [node.server(), node.programs()]) opening.catch(() => undefined);
-  }
-  try {
-    return await takeLocks(world, places, command, run);
-  } catch (thrown) {
-    if (asPgreplError(thrown).kind === 'bug') throw thrown;
-    return null;
-  }
-}
-
-/** Every reachable node, all or none. A machine that does not answer cannot be locked, and what is done without it is decided by evidence. */
-export async function takeLocks(world: World, places: readonly NodePlace[], command: string, run: string): Promise<HeldLocks> {
-  const targets = await Promise.all(
-    places.map(async (place) => {
-      const { host } = world.node(place.name);
-      try {
-        return [{ node: place.name, host, key: await host.realPath(place.pgdata) }];
-      } catch (thrown) {
-        if (thrown instanceof PgreplError && thrown.kind === 'unreachable') return [];
-        throw thrown;
-      }
-    }),
-  );
-  return await lockAll(targets.flat(), holderOf(command, run));
 }
 
 function refuseChanged(shown: Change, now: Change): void {

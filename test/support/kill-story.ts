@@ -108,7 +108,7 @@ async function oneRound(m: Machine, round: Round, { moment, blow, told }: Attack
     await round.accident?.();
     struck = await strike(m, round.args, moment, blow ?? 'kill');
     wrong.push(...(await judgeEnd(struck, blow, round)));
-    const recorded = lastRunIsDone(m);
+    const recorded = recordedAsDone(m, struck.ran);
     while (!isDone(reruns.at(-1) ?? struck.ran) && reruns.length < 2) reruns.push(await m.pgrepl([...round.args, '--yes', '--json'], { deadlineMs: 100_000 }));
     const final = reruns.at(-1) ?? struck.ran;
     // Struck after its end was recorded: the same words then ask for something new, which may well be refused (the node is out of the file, a primary runs).
@@ -142,11 +142,12 @@ function isDone(ran: Ran): boolean {
   return ran.exit === 0 || (ran.exit === null && ran.json.at(-1)?.['event'] === 'result' && ran.json.at(-1)?.['exit'] === 0);
 }
 
-/** The journal says that the newest run has done everything. */
-function lastRunIsDone(m: Machine): boolean {
-  const folder = join(m.root, 'state', 'pgrepl', 'main');
-  const newest = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.ndjson')).sort().at(-1) : undefined;
-  const last = newest === undefined ? '' : (readFileSync(join(folder, newest), 'utf8').trim().split('\n').at(-1) ?? '');
+/** The journal says that this very run had done everything. One that was struck before it announced itself has no such record. */
+function recordedAsDone(m: Machine, ran: Ran): boolean {
+  const said = new RegExp('"event":"run","run":"([^"]+)"').exec(ran.stdout)?.[1];
+  const path = said === undefined ? null : join(m.root, 'state', 'pgrepl', 'main', `${said}.ndjson`);
+  if (path === null || !existsSync(path)) return false;
+  const last = readFileSync(path, 'utf8').trim().split('\n').at(-1) ?? '';
   return last.includes('"entry":"end"') && last.includes('"outcome":"done"');
 }
 

@@ -7,7 +7,7 @@ import { parseNodeName } from '../../postgres/names.ts';
 import { registry, type Step } from '../../steps/index.ts';
 import type { World } from '../../steps/world.ts';
 import type { NodeSpec, Topology } from '../../topology/topology.ts';
-import { hardStop, openWorld, takeLocks } from '../carry-out.ts';
+import { hardStop, openWorld } from '../carry-out.ts';
 import type { Command } from '../command.ts';
 import { splitWords } from '../io.ts';
 import { chooseRun, CLUSTER_OPTION, runsOfCluster } from '../find-run.ts';
@@ -16,6 +16,7 @@ import { findPlaces } from '../machines.ts';
 import { jsonLine, planDocument } from '../output/json.ts';
 import type { ShownPlan } from '../output/plan-text.ts';
 import { passwordsFor, passwordsFrom } from '../passwords.ts';
+import { takeLocks } from '../run-locks.ts';
 import { reporterFor } from '../reporter.ts';
 import { nothingLeft } from './resume.ts';
 
