@@ -15,7 +15,7 @@ import { configFileOfPair, newPairOf, pairSteps, pairTrouble } from './debian-pa
 import { judgeRole } from './role.ts';
 import { cannotMake, NEEDS_SESSION, noPlaceForPassfile, noRoom, otherNodeMayRun, portInUse } from './preflight.ts';
 import { offlineSettings } from './offline-settings.ts';
-import { ownedSettings, overridden, renderNoStandby, renderOwned, uncappedSlots, type OwnedSetting, type SettingsInput } from './settings.ts';
+import { ownedSettings, overridden, renderNoStandby, renderOwned, restoreCommandIn, uncappedSlots, type OwnedSetting, type SettingsInput } from './settings.ts';
 import type { InitPrimary } from './wants.ts';
 import { wishTrouble } from './wished-settings.ts';
 import { ownerMap, socketDirectoryFor, stagingFor } from './staging-place.ts';
@@ -74,7 +74,7 @@ async function planNew(world: World, view: ClusterView, node: NodeView, want: In
   const steps: Step[] = [
     { kind: 'prepare-staging', node: place.name, staging, marker: { format: 1, node: place.name, cluster: place.cluster, command: 'init-primary', pgdata: place.pgdata, slot: null, upstream: null, systemIdentifier: null, also: [] } },
     { kind: 'init-database', node: place.name, staging, superuser: place.adminUser },
-    { ...at, kind: 'write-file', path: STANDBY_CONF, content: renderNoStandby(place), what: 'a primary streams from nowhere', keepCopyAs: null },
+    { ...at, kind: 'write-file', path: STANDBY_CONF, content: renderNoStandby(place, ''), what: 'a primary streams from nowhere', keepCopyAs: null },
     { ...at, kind: 'write-file', path: OWNED_CONF, content: renderOwned(place.name, settings), what: 'what replication needs', keepCopyAs: null },
     { ...at, kind: 'include-conf', path: 'postgresql.conf', include: OWNED_CONF },
     ...(map ? [{ ...at, kind: 'put-block', path: 'pg_ident.conf', label: blockLabel(place.cluster), lines: identRules(place), what: `let ${place.osUser} in as ${place.adminUser}` } as const] : []),
@@ -126,7 +126,7 @@ async function planAdoption(world: World, view: ClusterView, node: NodeView, wan
     ...(await wishTrouble(world, place, input.set)),
     ...overridden(place.name, settings, config, input.effective),
     ...hbaTrouble(place, config, ranges, rules, want.overReject, features(programs.versionNumber).hbaJoinsLines),
-    ...editedByHand(place, config, settings, want.replaceEdits),
+    ...editedByHand(input, settings, want),
     ...role.reasons,
     ...(await noPlaceForPassfile(world, place)),
   ]);
@@ -142,7 +142,7 @@ async function planAdoption(world: World, view: ClusterView, node: NodeView, wan
     steps: [
       // First of all, and so the last to be taken back: when the files are as they were.
       ...onReturn,
-      ...(config.standby === null || ownedConfEdited(config.standby) ? [{ ...at, kind: 'write-file', path: `${config.folder}/${STANDBY_CONF}`, content: renderNoStandby(place), what: 'a primary streams from nowhere', keepCopyAs: datedCopy(config, STANDBY_CONF) } as const] : []),
+      ...(config.standby === null || ownedConfEdited(config.standby) ? [{ ...at, kind: 'write-file', path: `${config.folder}/${STANDBY_CONF}`, content: standbyFileOf(place, input, want), what: 'a primary streams from nowhere', keepCopyAs: datedCopy(config, STANDBY_CONF) } as const] : []),
       { ...at, kind: 'write-file', path: `${config.folder}/${OWNED_CONF}`, content: renderOwned(place.name, settings), what: 'what replication needs', keepCopyAs: datedCopy(config, OWNED_CONF) },
       { ...at, kind: 'include-conf', path: config.confFile, include: OWNED_CONF },
       { ...at, kind: 'put-block', path: config.hbaFile, label: blockLabel(place.cluster), lines: rules, what },
@@ -229,24 +229,32 @@ function expectations(settings: readonly OwnedSetting[]): Readonly<Record<string
   return Object.fromEntries(settings.flatMap((setting) => (setting.expect === null ? [] : [[setting.name, setting.expect]])));
 }
 
-function editedByHand(place: NodePlace, config: ConfigFacts, settings: readonly OwnedSetting[], replaceEdits: boolean): readonly Reason[] {
+function editedByHand(input: SettingsInput, settings: readonly OwnedSetting[], want: InitPrimary): readonly Reason[] {
+  const { place, config } = input;
+  if (config === null) return [];
   return [OWNED_CONF, STANDBY_CONF]
     .filter((file) => {
       const text = file === OWNED_CONF ? config.owned : config.standby;
-      return text !== null && ownedConfEdited(text) && !replaceEdits;
+      return text !== null && ownedConfEdited(text) && !want.replaceEdits;
     })
     .map((file) => ({
       code: 'edited-by-hand',
       node: place.name,
       message: `${config.folder}/${file} was edited by hand; it is rendered from the cluster file`,
-      hint: `Put the setting under set: in the cluster file. --replace-edits keeps a dated copy and renders it anew. ${editsIn(place, config, file, settings)}`,
+      hint: `Put the setting under set: in the cluster file. --replace-edits keeps a dated copy and renders it anew. ${editsIn(config, file, file === OWNED_CONF ? renderOwned(place.name, settings) : standbyFileOf(place, input, want))}`,
       next: ['--replace-edits'],
     }));
 }
 
+/** What the standby file of this primary is to be: a line that is there stays, with the value of the cluster file in place of an edited one. */
+function standbyFileOf(place: NodePlace, { config, effective }: SettingsInput, want: InitPrimary): string {
+  const own = effective['restore_command']?.value ?? '';
+  const isThere = restoreCommandIn(config?.standby ?? null) !== null;
+  return renderNoStandby(place, isThere ? (want.node.restoreCommand ?? '') : own === '' ? '' : null);
+}
+
 /** What the edit is, as lines that would go and come. */
-function editsIn(place: NodePlace, config: ConfigFacts, file: string, settings: readonly OwnedSetting[]): string {
-  const wanted = file === OWNED_CONF ? renderOwned(place.name, settings) : renderNoStandby(place);
+function editsIn(config: ConfigFacts, file: string, wanted: string): string {
   const lines = lineDiff((file === OWNED_CONF ? config.owned : config.standby) ?? '', wanted)
     .split('\n')
     .filter((line) => /^[-+][^#]/.test(line));

@@ -11,7 +11,7 @@ import type { Change } from './change.ts';
 import { basisOf, type ClusterView, type NodeView } from './cluster.ts';
 import { outsideConfig, STANDBY_CONF, valuesOf } from './config.ts';
 import { pointsTo } from './roles.ts';
-import { RECOVERY_SETTINGS, renderNoStandby, renderStandby } from './settings.ts';
+import { RECOVERY_SETTINGS, renderNoStandby, renderStandby, restoreCommandIn } from './settings.ts';
 
 /** The standby file of `node`, streaming from `upstream`. Pure. */
 export function standbyFile(node: NodeView, upstream: NodeView, fastRetry = false): Step {
@@ -40,7 +40,7 @@ export function standbyFile(node: NodeView, upstream: NodeView, fastRetry = fals
 /** The standby file of a primary. Pure. */
 export function noStandbyFile(node: NodeView): Step {
   const { place } = node.facts;
-  return { kind: 'write-file', node: place.name, path: `${node.config?.folder ?? place.pgdata}/${STANDBY_CONF}`, staging: null, content: renderNoStandby(place), what: 'a primary streams from nowhere', keepCopyAs: null, reload: true };
+  return { kind: 'write-file', node: place.name, path: `${node.config?.folder ?? place.pgdata}/${STANDBY_CONF}`, staging: null, content: renderNoStandby(place, restoreCommandIn(node.config?.standby ?? null)), what: 'a primary streams from nowhere', keepCopyAs: null, reload: true };
 }
 
 /** Recovery settings that ALTER SYSTEM left on a running node: they would win over our file. Pure. */

@@ -180,9 +180,19 @@ export function renderStandby(wanted: StandbySettings): string {
   return renderOwnedConf({ node: place.name, settings });
 }
 
-/** pgrepl.standby.conf of a primary: nothing to stream from. */
-export function renderNoStandby(place: NodePlace): string {
-  return renderOwnedConf({ node: place.name, settings: TARGETS });
+/**
+ * pgrepl.standby.conf of a primary: nothing to stream from. `restoreCommand` is that of the line in the present file, `null`: no line. A primary
+ * does not use it, but in 13 only a start can change it (PGC_POSTMASTER in its guc.c, PGC_SIGHUP since 14), and a line that goes would wait
+ * for one. A line over a value that the user's own files have would rule over that, so it gets none. Pure.
+ */
+export function renderNoStandby(place: NodePlace, restoreCommand: string | null): string {
+  const kept = restoreCommand === null ? [] : [{ name: 'restore_command', value: restoreCommand, why: restoreCommand === '' ? 'none' : 'as it was as a standby' }];
+  return renderOwnedConf({ node: place.name, settings: [...kept, ...TARGETS] });
+}
+
+/** `restore_command` of a standby file as it is now; `null` where there is no file or no such line. Pure. */
+export function restoreCommandIn(standbyFile: string | null): string | null {
+  return valuesOf(standbyFile).get('restore_command') ?? null;
 }
 
 /**

@@ -1,6 +1,7 @@
 import { DataDirectory } from './fake-data-directory.ts';
 import { diskOf, serverIn, type FleetState, type RunningServer } from './fake-fleet.ts';
 import { StartFailed, type Postgres } from './fake-postgres.ts';
+import { bootValue } from './fake-settings.ts';
 
 /** A deep, comparable picture of all machines. */
 export interface Snapshot {
@@ -73,7 +74,8 @@ function pictureOf(fleet: FleetState, postgres: Postgres, server: RunningServer,
     timeline: postgres.files(server).walTimeline(),
     system: systems.of(server.systemIdentifier),
     streamsFrom: upstream === null ? null : `${placeOf(upstream)} by ${server.receiver?.slot ?? 'no slot'}`,
-    settings: Object.fromEntries([...server.settings].filter(([, setting]) => setting.source === 'configuration file').map(([name, setting]) => [name, setting.value])),
+    // A line that says what holds anyway is seen in the file.
+    settings: Object.fromEntries([...server.settings].filter(([name, setting]) => setting.source === 'configuration file' && setting.value !== bootValue(name)).map(([name, setting]) => [name, setting.value])),
     pending: [...server.settings].filter(([, setting]) => setting.pendingRestart).map(([name]) => name),
   };
 }

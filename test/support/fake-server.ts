@@ -10,7 +10,7 @@ import type { DataDirectory, FakeRole } from './fake-data-directory.ts';
 import { machineNamed, nextNumber, settingOf, type FleetState, type RunningServer } from './fake-fleet.ts';
 import type { Gate } from './fake-gate.ts';
 import { parseRules, Postgres } from './fake-postgres.ts';
-import { isStartOnly, readConfiguration } from './fake-settings.ts';
+import { goneErrors, isStartOnly, readConfiguration } from './fake-settings.ts';
 import { IDLE_INVENTORY } from './idle-inventory.ts';
 
 export interface FakeSession {
@@ -161,7 +161,7 @@ export class FakeServer implements Server {
   }
 
   async startOnly(names: readonly string[]): Promise<ReadonlyMap<string, boolean>> {
-    return await this.#ask((server) => new Map(names.filter(isStartOnly).map((name) => [name, server.settings.get(name)?.pendingRestart === true])));
+    return await this.#ask((server) => new Map(names.filter((name) => isStartOnly(name, majorOf(server.versionNumber))).map((name) => [name, server.settings.get(name)?.pendingRestart === true])));
   }
 
   async hasLoaded(path: string): Promise<boolean> {
@@ -170,8 +170,9 @@ export class FakeServer implements Server {
 
   async fileErrors(): Promise<readonly FileError[]> {
     return await this.#ask((server, data) => {
-      const { errors, softErrors } = readConfiguration(data.disk, server.directory, server.configFile, majorOf(server.versionNumber));
-      return [...errors, ...softErrors];
+      const major = majorOf(server.versionNumber);
+      const read = readConfiguration(data.disk, server.directory, server.configFile, major);
+      return [...read.errors, ...read.softErrors, ...goneErrors(server.settings, read, major)];
     });
   }
 

@@ -9,6 +9,8 @@ interface Known {
   readonly context: 'postmaster' | 'sighup';
   readonly unit?: string;
   readonly bool?: true;
+  /** The first major in which a reload changes it, too. */
+  readonly reloadsSince?: number;
   /** Majors that have it. */
   readonly since?: number;
   readonly until?: number;
@@ -52,7 +54,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
   recovery_min_apply_delay: reload('0', { unit: 'ms' }),
   recovery_end_command: reload(''),
   archive_cleanup_command: reload(''),
-  restore_command: reload(''),
+  restore_command: start('', { reloadsSince: 14 }),
   archive_mode: start('off'),
   archive_command: reload(''),
   archive_library: reload('', { since: 15 }),
@@ -183,15 +185,35 @@ export function settingsAtStart(read: ReadConfiguration, major: number, fixed: R
   return running;
 }
 
-/** Takes over what may change while it runs; the others are marked as waiting for a restart. */
+/**
+ * Takes over what may change while it runs; the others are marked as waiting for a restart. So is a line that was there at the start and
+ * is gone, whatever it said; one that came since, with the value in force, comes and goes (guc-file.l, ProcessConfigFileInternal).
+ */
 export function settingsAtReload(running: Running, read: ReadConfiguration, major: number): void {
   for (const [name, now] of running) {
     const setting = known(name, major);
     if (setting === null || now.source === 'override') continue;
     const wanted = effective(name, setting, read);
-    if (setting.context === 'sighup') running.set(name, wanted);
-    else running.set(name, wanted.value === now.value ? wanted : { ...now, pendingRestart: true });
+    if (!needsStart(setting, major)) running.set(name, wanted);
+    else running.set(name, { ...now, pendingRestart: wanted.value !== now.value || isGone(now, read, name) });
   }
+}
+
+/** What pg_file_settings says of lines that were there at the start and are gone: an error without a place, until the next start. */
+export function goneErrors(running: Running, read: ReadConfiguration, major: number): readonly FileError[] {
+  return [...running].flatMap(([name, now]) => {
+    const setting = known(name, major);
+    if (setting === null || !needsStart(setting, major) || !isGone(now, read, name)) return [];
+    return [{ file: null, line: null, error: `parameter "${name}" cannot be changed without restarting the server` }];
+  });
+}
+
+function isGone(now: Setting, read: ReadConfiguration, name: string): boolean {
+  return now.source === 'configuration file' && !read.values.has(name);
+}
+
+function needsStart({ context, reloadsSince }: Known, major: number): boolean {
+  return context === 'postmaster' && major < (reloadsSince ?? 99);
 }
 
 function effective(name: string, setting: Known, read: ReadConfiguration): Setting {
@@ -201,7 +223,13 @@ function effective(name: string, setting: Known, read: ReadConfiguration): Setti
   return { value: found.value, unit, source: 'configuration file', file: found.file, line: found.line, pendingRestart: false };
 }
 
+/** What holds when no file says anything. */
+export function bootValue(name: string): string | null {
+  return KNOWN[name]?.boot ?? null;
+}
+
 /** True for settings that only a start can change. */
-export function isStartOnly(name: string): boolean {
-  return KNOWN[name]?.context === 'postmaster';
+export function isStartOnly(name: string, major: number): boolean {
+  const setting = known(name, major);
+  return setting !== null && needsStart(setting, major);
 }

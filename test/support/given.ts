@@ -14,8 +14,13 @@ const VERIFIER = scramVerifier(PASSWORD, { salt: Buffer.alloc(16, 7) });
 
 /** One machine with a user `postgres` and nothing else; a place for a node is added for each name. */
 export function givenMachine(...names: readonly string[]): FakeFleet {
+  return givenMachineWith({}, ...names);
+}
+
+/** As `givenMachine`, with more to say of every node: another PostgreSQL. */
+export function givenMachineWith(more: Partial<FakeNodeOptions>, ...names: readonly string[]): FakeFleet {
   const fleet = new FakeFleet();
-  for (const [index, name] of names.entries()) fleet.addNode(name, { port: 5433 + index });
+  for (const [index, name] of names.entries()) fleet.addNode(name, { port: 5433 + index, ...more });
   return fleet;
 }
 

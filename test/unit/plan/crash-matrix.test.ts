@@ -9,7 +9,7 @@ import { parseNodeName, type NodeName } from '../../../src/postgres/names.ts';
 import { errorAnywhere, powerCutThenAgain, powerCutThenUndo, rehearseDryRun, undisturbed, type Situation } from '../../support/crash-matrix.ts';
 import { diskOf } from '../../support/fake-fleet.ts';
 import type { FakeFleet } from '../../support/fake-world.ts';
-import { givenForeignPrimary, givenMachine, givenMachines } from '../../support/given.ts';
+import { givenForeignPrimary, givenMachine, givenMachines, givenMachineWith } from '../../support/given.ts';
 import { attempt, newDesk, specOf, type Desk, type Rehearsed } from '../../support/rehearsal.ts';
 
 interface Made {
@@ -53,6 +53,11 @@ async function clusterOn(fleet: FakeFleet, standbys: readonly Standby[]): Promis
   made.fleet.write('node1');
   made.fleet.settle();
   return { fleet: made.fleet, desk: newDesk(made.desk.topology.nodes) };
+}
+
+/** The same on PostgreSQL 13, where only a start changes `restore_command`. */
+async function clusterOn13(...standbys: readonly Standby[]): Promise<Made> {
+  return await clusterOn(givenMachineWith({ versionNumber: 130_023 }, 'node1', ...standbys.map(([node]) => node)), standbys);
 }
 
 /** A node that is still to be made, beside a cluster. */
@@ -125,6 +130,27 @@ const situations: readonly (readonly [title: string, make: () => Promise<Situati
     made.fleet.state.underLoad = true;
     made.fleet.settle();
     return { ...made, ...promote('node2', { mode: 'planned' }) };
+  }),
+  situation('a switchover with a sibling on 13', async () => ({ ...(await clusterOn13(['node2'], ['node3'])), ...promote('node2', { mode: 'planned' }) })),
+  situation('a switchover there and back on 13', async () => {
+    const made = await clusterOn13(['node2']);
+    await carriedOut(made, promote('node2', { mode: 'planned' }));
+    made.fleet.settle();
+    return { fleet: made.fleet, desk: newDesk(made.desk.topology.nodes), ...promote('node1', { mode: 'planned' }) };
+  }),
+  situation('a switchover from an adopted primary with a restore_command of its own on 13', async () => {
+    const fleet = givenForeignPrimary({ versionNumber: 130_023, settings: { restore_command: 'cp /srv/wal/%f %p' } });
+    const made = { fleet, desk: newDesk() };
+    await carriedOut(made, initPrimary(fleet));
+    fleet.addNode('node2', { port: 5450, versionNumber: 130_023 });
+    await carriedOut(made, addStandby(fleet, 'node2'));
+    return { fleet, desk: newDesk(made.desk.topology.nodes), ...promote('node2', { mode: 'planned' }), tolerates: /^server here:\/srv\/pg\/node1 (?:pending: \[\] → \["restore_command"\]$|has other settings: restore_command: '[^']*' → missing$)/ };
+  }),
+  situation('a failover after a crash on 13', async () => {
+    const made = await clusterOn13(['node2'], ['node3']);
+    made.fleet.killServer('node1');
+    made.fleet.settle();
+    return { ...made, ...promote('node2') };
   }),
   situation('a failover after a crash', async () => {
     const made = await cluster(['node2'], ['node3']);
