@@ -1,4 +1,5 @@
 // Bundles src/cli/main.ts into dist/ and writes schema/*.schema.json. Runs at the end of `npm ci` and before `npm pack`.
+import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, relative } from 'node:path';
@@ -8,9 +9,6 @@ const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const DIST = join(ROOT, 'dist');
 const SCHEMA = join(ROOT, 'schema');
 const about = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
-
-/** CommonJS inside the bundle (pg, commander) asks for built-in modules with `require`, which an ES module does not have. */
-const REQUIRE = "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);";
 
 /** On Node 20 pg makes a Response to see whether it runs at Cloudflare, and the first Response loads all of undici: 13 ms of every command. */
 const NO_RESPONSE = { Response: 'undefined' };
@@ -57,27 +55,36 @@ try {
   process.exitCode = 1;
 }
 
+/**
+ * dist/main.cjs and its chunks are the program, dist/start.cjs loads them; see docs/decisions/0015-compiled-code-is-kept.md. esbuild splits
+ * code only as ES modules, whose compiled code Node 20 does not let us keep: each chunk is turned into CommonJS afterwards.
+ */
 async function bundle(esbuild) {
-  const result = await esbuild.build({
+  const split = await esbuild.build({
     ...shared,
     entryPoints: { main: 'src/cli/main.ts' },
     outdir: DIST,
+    outExtension: { '.js': '.cjs' },
     splitting: true,
     chunkNames: 'chunks/[name]-[hash]',
-    // Names stay, so that the stack trace of a bug says something; that costs a few kilobytes.
-    minifySyntax: true,
-    minifyWhitespace: true,
-    banner: { js: REQUIRE },
     legalComments: 'none',
     metafile: true,
     write: false,
   });
-  const files = new Map(result.outputFiles.map((file) => [file.path, file.contents]));
-  files.set(join(DIST, 'THIRD-PARTY-LICENSES.txt'), licences(Object.keys(result.metafile.inputs)));
-  // The entry comes last: whoever starts the program meanwhile finds every chunk that it names.
-  const order = [...files.keys()].sort((a, b) => Number(a.endsWith('main.js')) - Number(b.endsWith('main.js')));
+  // Names stay, so that the stack trace of a bug says something; that costs a few kilobytes. Plain ASCII is read without decoding.
+  const smaller = { format: 'cjs', platform: 'node', target: 'node20', charset: 'ascii', minifySyntax: true, minifyWhitespace: true };
+  const chunks = await Promise.all(split.outputFiles.map(async ({ path, text }) => [path, (await esbuild.transform(text, { ...smaller, supported: { 'dynamic-import': false } })).code]));
+  const hash = chunks.reduce((sum, [path, code]) => sum.update(`${relative(DIST, path)}\n${code}\n`), createHash('sha256')).digest('hex').slice(0, 16);
+  const start = await esbuild.build({ ...shared, ...smaller, entryPoints: ['src/cli/start.ts'], outfile: join(DIST, 'start.cjs'), define: { __PGREPL_PROGRAM__: JSON.stringify(hash) }, write: false });
+  const files = new Map([...chunks, [join(DIST, 'THIRD-PARTY-LICENSES.txt'), licences(Object.keys(split.metafile.inputs))], [join(DIST, 'start.cjs'), start.outputFiles[0].contents]]);
+  // What starts it comes last: whoever starts the program meanwhile finds every chunk.
+  const order = [...files.keys()].sort((a, b) => rank(a) - rank(b));
   for (const path of order) put(path, files.get(path));
   prune(DIST, files);
+}
+
+function rank(path) {
+  return path.endsWith('start.cjs') ? 2 : path.endsWith('main.cjs') ? 1 : 0;
 }
 
 /** The licences of what is built in ask to travel along. */
@@ -104,7 +111,7 @@ async function writeSchemas(esbuild) {
     const schemas = new Map();
     for (const [index, source] of sources.entries()) {
       const outfile = join(folder, `${index}.mjs`);
-      await esbuild.build({ ...shared, entryPoints: [source], outfile, banner: { js: REQUIRE } });
+      await esbuild.build({ ...shared, entryPoints: [source], outfile, banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" } });
       const made = await import(pathToFileURL(outfile).href);
       for (const [name, schema] of Object.entries(made.allSchemas?.() ?? (schemas.size === 0 ? { cluster: made.clusterJsonSchema?.() } : {}))) {
         if (schema !== undefined) schemas.set(`${basename(name).replace(/(\.schema)?\.json$/, '')}.schema.json`, schema);
@@ -137,7 +144,7 @@ function prune(folder, files, ending = '') {
 /** A run that began before this build loads its chunks as it goes: they stay for a while, but not when a package is made. */
 function mayBeLoaded(path) {
   if (process.env.npm_lifecycle_event === 'prepare') return false;
-  return path.endsWith('.js') && Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0) < 600_000;
+  return path.endsWith('.cjs') && Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0) < 600_000;
 }
 
 function describe(error) {

@@ -1,10 +1,12 @@
+import { chownSync, cpSync } from 'node:fs';
 import { chmod } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { postmasterOf } from '../../test/support/oracle.ts';
 import { PGREPL } from '../../test/support/run-pgrepl.ts';
-import { asServer } from '../../test/support/server-account.ts';
+import { asServer, serverAccount } from '../../test/support/server-account.ts';
+import type { Machine } from '../../test/support/machine.ts';
 import { interleave, result, timeProgram, type Case, type Result } from '../measure.ts';
 import { withThreeNodes } from '../three-nodes.ts';
 
@@ -35,18 +37,31 @@ export const status: Case = {
         return `${server?.socketDir ?? ''}:${server?.port ?? 0}`;
       }));
       const node = process.execPath;
-      const [bare = [], pgrepl = [], nothing = [], json = []] = await interleave(bench.short ? 11 : 41, [
+      const owner = installForOwner(m);
+      const [bare = [], pgrepl = [], nothing = [], json = [], asRoot = []] = await interleave(bench.short ? 11 : 41, [
         async () => await timeProgram([node, script, ...servers], { env: bench.env, cwd: '/', ...asServer() }),
-        async () => await timeProgram([node, PGREPL, 'status'], { env: m.env, cwd: m.root }),
+        async () => await timeProgram([node, owner.program, 'status'], { env: owner.env, cwd: m.root, ...asServer() }),
         async () => await timeProgram([node, '-e', '0'], { env: bench.env }),
-        async () => await timeProgram([node, PGREPL, 'status', '--json'], { env: m.env, cwd: m.root }),
+        async () => await timeProgram([node, owner.program, 'status', '--json'], { env: owner.env, cwd: m.root, ...asServer() }),
+        ...(serverAccount().drop ? [async () => await timeProgram([node, PGREPL, 'status'], { env: m.env, cwd: m.root })] : []),
       ], 3);
+      const reference = 'a bundled script with pg alone, as the same user';
       results.push(
-        result({ what: 'pgrepl status, 3 nodes', reference: 'a bundled script with pg alone', unit: 'ms', budget: 1.2 }, pgrepl, bare),
-        result({ what: 'pgrepl status --json', reference: 'a bundled script with pg alone', unit: 'ms', budget: 1.2 }, json, bare),
+        result({ what: 'pgrepl status, 3 nodes', reference, unit: 'ms', budget: 1.2 }, pgrepl, bare),
+        result({ what: 'pgrepl status --json', reference, unit: 'ms', budget: 1.2 }, json, bare),
         result({ what: 'pgrepl status, 3 nodes', reference: 'node -e 0', unit: 'ms', budget: null, wished: 2.2 }, pgrepl, nothing),
+        ...(asRoot.length === 0 ? [] : [result({ what: 'pgrepl status by root', reference: "the same script as the servers' user", unit: 'ms', budget: null, note: "root becomes the servers' user for every connection" }, asRoot, bare)]),
       );
     });
     return results;
   },
 };
+
+/** The program where the servers' user can read it, and a home that is theirs: as root, this checkout and the machine's home are ours alone. */
+function installForOwner(m: Machine): { readonly program: string; readonly env: Readonly<Record<string, string>> } {
+  const home = join(m.root, 'owner');
+  for (const part of ['bin', 'dist', 'package.json']) cpSync(join(dirname(dirname(PGREPL)), part), join(home, part), { recursive: true });
+  const { drop, uid, gid } = serverAccount();
+  if (drop) chownSync(home, uid, gid);
+  return { program: join(home, 'bin', 'pgrepl.js'), env: { ...m.env, HOME: home, XDG_STATE_HOME: join(home, 'state'), XDG_CACHE_HOME: join(home, 'cache') } };
+}

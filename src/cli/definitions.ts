@@ -17,16 +17,16 @@ const RUNS = 'Past and unfinished runs:';
 
 /** Every command, in the order of the help page. */
 export const DEFINITIONS: readonly Definition[] = [
-  { name: 'init-primary', usage: '[NAME]', heading: SET_UP, kind: 'change', summary: 'a primary ready for standbys: a new one, or an existing server as it is', load: async () => (await import('./commands/all.ts')).initPrimary },
-  { name: 'add-standby', usage: '[NAME]', heading: SET_UP, kind: 'change', summary: 'copy, attach and prove a standby', load: async () => (await import('./commands/all.ts')).addStandby },
-  { name: 'remove-standby', usage: 'NAME', heading: SET_UP, kind: 'change', summary: 'take a standby out; its data directory is kept', load: async () => (await import('./commands/all.ts')).removeStandby },
-  { name: 'follow', usage: 'NAME', heading: SET_UP, kind: 'change', summary: 're-point a running standby at another upstream', load: async () => (await import('./commands/all.ts')).follow },
-  { name: 'promote', usage: '[NAME]', heading: ROLES, kind: 'change', summary: 'make a standby the primary: a switchover or a failover, whichever is proved right', load: async () => (await import('./commands/all.ts')).promote },
-  { name: 'switchover', usage: '[NAME]', heading: ROLES, kind: 'change', summary: 'promote that is only ever planned', load: async () => (await import('./commands/all.ts')).switchover },
+  { name: 'init-primary', usage: '[NAME]', heading: SET_UP, kind: 'change', summary: 'a primary ready for standbys: a new one, or an existing server as it is', load: async () => (await import('./commands/init-primary.ts')).initPrimary },
+  { name: 'add-standby', usage: '[NAME]', heading: SET_UP, kind: 'change', summary: 'copy, attach and prove a standby', load: async () => (await import('./commands/add-standby.ts')).addStandby },
+  { name: 'remove-standby', usage: 'NAME', heading: SET_UP, kind: 'change', summary: 'take a standby out; its data directory is kept', load: async () => (await import('./commands/remove-standby.ts')).removeStandby },
+  { name: 'follow', usage: 'NAME', heading: SET_UP, kind: 'change', summary: 're-point a running standby at another upstream', load: async () => (await import('./commands/follow.ts')).follow },
+  { name: 'promote', usage: '[NAME]', heading: ROLES, kind: 'change', summary: 'make a standby the primary: a switchover or a failover, whichever is proved right', load: async () => (await import('./commands/promote.ts')).promote },
+  { name: 'switchover', usage: '[NAME]', heading: ROLES, kind: 'change', summary: 'promote that is only ever planned', load: async () => (await import('./commands/switchover.ts')).switchover },
   { name: 'status', usage: '[CONNINFO]', heading: LOOK, kind: 'query', summary: 'who streams from whom, how far behind, and what is wrong', load: async () => (await import('./commands/status.ts')).status },
-  { name: 'doctor', usage: '[NAME]', heading: LOOK, kind: 'query', summary: 'what would go wrong next: logins in both directions, machines, versions, disks', load: async () => (await import('./commands/all.ts')).doctor },
-  { name: 'demo', usage: '', heading: LOOK, kind: 'query', summary: 'a throw-away primary and two standbys on this machine, under load', load: async () => (await import('./commands/all.ts')).demo },
-  { name: 'runs', usage: '', heading: RUNS, kind: 'query', summary: 'the journal of past runs', load: async () => (await import('./commands/all.ts')).runs },
-  { name: 'resume', usage: '[RUN]', heading: RUNS, kind: 'change', summary: 'go on with an unfinished run', load: async () => (await import('./commands/all.ts')).resume },
-  { name: 'undo', usage: '[RUN]', heading: RUNS, kind: 'change', summary: 'take an unfinished run back', load: async () => (await import('./commands/all.ts')).undo },
+  { name: 'doctor', usage: '[NAME]', heading: LOOK, kind: 'query', summary: 'what would go wrong next: logins in both directions, machines, versions, disks', load: async () => (await import('./commands/doctor.ts')).doctor },
+  { name: 'demo', usage: '', heading: LOOK, kind: 'query', summary: 'a throw-away primary and two standbys on this machine, under load', load: async () => (await import('./commands/demo.ts')).demo },
+  { name: 'runs', usage: '', heading: RUNS, kind: 'query', summary: 'the journal of past runs', load: async () => (await import('./commands/runs.ts')).runs },
+  { name: 'resume', usage: '[RUN]', heading: RUNS, kind: 'change', summary: 'go on with an unfinished run', load: async () => (await import('./commands/resume.ts')).resume },
+  { name: 'undo', usage: '[RUN]', heading: RUNS, kind: 'change', summary: 'take an unfinished run back', load: async () => (await import('./commands/undo.ts')).undo },
 ];

@@ -39,14 +39,16 @@ const io: Io = {
   },
 };
 
-const exitCode = await runCli(io);
-// What was written goes out first; then nothing that is still open (a socket, a timer) holds the program.
-await Promise.all([process.stdout, process.stderr].map(async (stream) => {
-  await new Promise<void>((resolve) => {
-    if (stream.destroyed || stream.writableEnded) resolve();
-    else stream.write('', () => {
-      resolve();
+void (async () => {
+  const exitCode = await runCli(io);
+  // What was written goes out first; then nothing that is still open (a socket, a timer) holds the program.
+  await Promise.all([process.stdout, process.stderr].map(async (stream) => {
+    await new Promise<void>((resolve) => {
+      if (stream.destroyed || stream.writableEnded) resolve();
+      else stream.write('', () => {
+        resolve();
+      });
     });
-  });
-}));
-process.exit(exitCode);
+  }));
+  process.exit(exitCode);
+})();
