@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { complaintsAbout } from './documents.ts';
 
 /** The program as it is installed. */
 export const PGREPL = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), 'bin', 'pgrepl.js');
@@ -39,7 +40,7 @@ export interface RunningPgrepl {
   until(pattern: RegExp): Promise<void>;
 }
 
-/** Starts the real program with this environment alone. */
+/** Starts the real program with this environment alone. Everything that it prints with `--json`, in any story, is held against its schema at the end. */
 export function startPgrepl(args: readonly string[], base: Readonly<Record<string, string>>, options: RunOptions = {}): RunningPgrepl {
   const began = performance.now();
   const env: Record<string, string> = { ...base };
@@ -73,7 +74,9 @@ export function startPgrepl(args: readonly string[], base: Readonly<Record<strin
     child.once('close', (exit, signal) => {
       clearTimeout(deadline);
       clearTimeout(killer);
+      const complaints = complaintsAbout(args, stdout, signal !== null);
       if (late) reject(new Error(`pgrepl ${args.join(' ')} did not end in time\n${stdout}\n${stderr}`));
+      else if (complaints.length > 0) reject(new Error(`pgrepl ${args.join(' ')} printed something else than it promises: ${complaints.join('\n')}`));
       else resolve({ exit, signal, stdout, stderr, json: jsonOf(stdout), ms: performance.now() - began });
     });
   });
