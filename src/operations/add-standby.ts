@@ -11,8 +11,9 @@ import { basisOf, observeCluster, primariesOf, splitBrain, viewOf, type ClusterV
 import { outsideConfig, valuesOf } from './config.ts';
 import { configFileOfPair, newPairOf, pairSteps } from './debian-pair.ts';
 import { openForStandbys, passfileSteps } from './open-for-standbys.ts';
+import { readIncludes, type WholeConfiguration } from './includes.ts';
 import { judgeMachine } from './judge-machine.ts';
-import { librariesDiffer, linksNotCopied, preflightAddStandby } from './preflight-add-standby.ts';
+import { linksNotCopied, machinesDiffer, missingIncludes, preflightAddStandby } from './preflight-add-standby.ts';
 import { NEEDS_SESSION } from './preflight.ts';
 import { renderAgain } from './render-again.ts';
 import { slotMayBeCut } from './slot-budget.ts';
@@ -26,6 +27,8 @@ export interface AddStandbyFacts {
   readonly upstream: NodeView;
   readonly standby: NodeView;
   readonly staging: Staging;
+  /** The configuration of the upstream with all that it includes. */
+  readonly whole: WholeConfiguration;
 }
 
 /** Preflight, slot, copy, verify, standby settings, publish, start, proof. A finished one is only proved again; an unfinished one goes on. */
@@ -50,14 +53,15 @@ export async function decideAddStandby(world: World, topology: Topology, want: A
   const made = alreadyMade(facts);
   const reasons = await preflightAddStandby(world, want, facts, made);
   const machine = made === 'no' ? await judgeMachine(world, want, facts) : { reasons: [], notices: [] };
-  refuseOn(title, [...reasons, ...machine.reasons]);
+  const included = made === 'no' ? await missingIncludes(world, facts) : { reasons: [], notices: [] };
+  refuseOn(title, [...reasons, ...included.reasons, ...machine.reasons]);
   const { place, emptyHolder } = facts.standby.facts;
   const tidy: readonly Step[] = emptyHolder === null ? [] : [{ kind: 'finish-staging', node: name, staging: { holder: emptyHolder, pgdata: place.pgdata } }];
   const again = made === 'no' ? [] : renderAgain(want, facts);
   if (made === 'streaming') return change([...again, ...(again.length === 0 ? [] : [proofOf(facts, want.node)]), ...tidy]);
   if (made === 'running') return change([...again, proofOf(facts, want.node), ...tidy]);
   if (made === 'stopped') return change([...again, { kind: 'start-server', node: name, directory: place.pgdata, configFile: null, as: 'standby' }, proofOf(facts, want.node), ...tidy]);
-  return change(await planCopy(world, want, facts), [...noticesOf(want, facts), ...machine.notices, ...(await linksNotCopied(world, facts, want.node.waldir)), ...(await librariesDiffer(world, facts))]);
+  return change(await planCopy(world, want, facts), [...noticesOf(want, facts), ...included.notices, ...machine.notices, ...(await linksNotCopied(world, facts, want.node.waldir)), ...(await machinesDiffer(world, facts))]);
 }
 
 async function factsFor(world: World, view: ClusterView, want: AddStandby): Promise<AddStandbyFacts> {
@@ -82,7 +86,9 @@ async function factsFor(world: World, view: ClusterView, want: AddStandby): Prom
   const pgdata = standby.facts.place.pgdata;
   const left = standby.facts.staging;
   const staging = left === null ? await stagingFor(world.node(name).host, pgdata) : { holder: left.holder, pgdata };
-  return { view, primary, upstream, standby, staging };
+  const { config } = upstream;
+  const whole = config === null ? { text: '', includes: [] } : await readIncludes(world.node(upstreamName).host, config, pgdata);
+  return { view, primary, upstream, standby, staging, whole };
 }
 
 /** How far an earlier run of the same command came: nothing to go on from, or a standby of this cluster under its own name. Pure. */
@@ -168,14 +174,15 @@ function specOf(want: AddStandby, facts: AddStandbyFacts): NodeSpec {
 }
 
 function noticesOf(want: AddStandby, facts: AddStandbyFacts): readonly string[] {
-  const { upstream, standby } = facts;
+  const { upstream, standby, whole } = facts;
   const notices: string[] = [];
+  const included = whole.includes.filter(({ exists }) => exists).map(({ path }) => path);
   if (want.checkpoint === 'fast') notices.push(`${upstream.spec.name} writes out its dirty buffers at once (--checkpoint spread takes minutes instead)`);
   else notices.push(`${upstream.spec.name} spreads its checkpoint: nothing seems to happen for some minutes`);
   notices.push(...slotMayBeCut(want, facts));
   if (!want.verify) notices.push('the copy is not verified against its manifest');
   if (upstream.spec.via === standby.spec.via) notices.push('both are on one machine: this protects from mistakes with a server, not from the loss of the machine');
-  if (upstream.config !== null && outsideConfig(upstream.config, upstream.facts.place.pgdata) !== null) notices.push(`the configuration of ${upstream.spec.name} is outside its data directory; the copy takes it along`);
+  if (upstream.config !== null && outsideConfig(upstream.config, upstream.facts.place.pgdata) !== null) notices.push(`the configuration of ${upstream.spec.name} is outside its data directory; the copy takes it along${included.length === 0 ? '' : `, with ${included.join(', ')} in the same file`}`);
   const server = upstream.facts.server;
   if (server !== null && features(server.versionNumber).promoteTriggerFile && (server.settings['promote_trigger_file']?.value ?? '') !== '') notices.push('promote_trigger_file of the upstream is not taken over');
   return notices;

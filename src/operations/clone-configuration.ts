@@ -1,5 +1,4 @@
 import { REQUIRED_PARAMETERS } from '../postgres/control-data.ts';
-import { parseConf } from '../postgres/conf-file.ts';
 import { addInclude, hasInclude, withoutSettings } from '../postgres/conf-file.ts';
 import { features } from '../postgres/features.ts';
 import type { Step } from '../steps/index.ts';
@@ -7,7 +6,8 @@ import type { World } from '../steps/world.ts';
 import type { AddStandbyFacts } from './add-standby.ts';
 import { socketDirectoryFor } from './staging-place.ts';
 import { OWNED_CONF, outsideConfig, STANDBY_CONF, valuesOf, type ConfigFacts } from './config.ts';
-import { newPairOf } from './debian-pair.ts';
+import { newPairOf, type NewPair } from './debian-pair.ts';
+import type { WholeConfiguration } from './includes.ts';
 import { listenOn, RECOVERY_SETTINGS, renderOwned, renderStandby } from './settings.ts';
 import type { AddStandby } from './wants.ts';
 
@@ -49,11 +49,10 @@ export async function cloneConfiguration(world: World, want: AddStandby, facts: 
   // pg_createcluster sets the paths of a pair; out of a configuration that comes from outside they are taken.
   const keepsPaths = made === null && outside === null;
   if (keepsPaths && (server.settings['external_pid_file']?.value ?? '') !== '') own['external_pid_file'] = { value: '', why: `that of ${upstream.spec.name} is its own` };
-  // What a file that is included says is not looked at: it may name paths of the upstream too.
-  const includes = parseConf(config.conf ?? '').some(({ name, value }) => name.startsWith('include') && value !== OWNED_CONF);
+  const written = valuesOf(facts.whole.text);
   for (const [name, path] of [['data_directory', ''], ['hba_file', '/pg_hba.conf'], ['ident_file', '/pg_ident.conf']] as const) {
     if (!keepsPaths) continue;
-    if (includes || valuesOf(config.conf).has(name) || auto.has(name)) own[name] = { value: `${place.pgdata}${path}`, why: 'its own' };
+    if (written.has(name) || auto.has(name)) own[name] = { value: `${place.pgdata}${path}`, why: 'its own' };
   }
   for (const [name, value] of Object.entries(set)) own[name] = { value, why: 'set in the cluster file' };
 
@@ -69,16 +68,28 @@ export async function cloneConfiguration(world: World, want: AddStandby, facts: 
   const names = [...new Set(strip)].sort();
   return [
     { ...at, kind: 'strip-auto-conf', path: 'postgresql.auto.conf', names, found: names.filter((name) => auto.has(name)) },
-    ...(outside === null || made?.isThere === true ? [] : takenAlong(upstream.spec.name, config).map((file) => ({ ...at, kind: 'write-file', keepCopyAs: null, ...file }) as const)),
+    ...(!takesWhole(facts, made) || made?.isThere === true ? [] : takenAlong(upstream.spec.name, config, facts.whole).map((file) => ({ ...at, kind: 'write-file', keepCopyAs: null, ...file }) as const)),
     { ...at, kind: 'write-file', path: STANDBY_CONF, content: standbyText, what: `stream from ${upstream.spec.name}`, keepCopyAs: null },
     { ...at, kind: 'write-file', path: OWNED_CONF, content: renderOwned(place.name, Object.entries(own).map(([name, line]) => ({ name, ...line }))), what: 'its own port, name and addresses', keepCopyAs: null },
     { ...at, kind: 'include-conf', path: 'postgresql.conf', include: OWNED_CONF },
   ];
 }
 
-/** The configuration of an upstream that keeps it outside its data directory, for a copy to start with; without where it was. */
-function takenAlong(upstream: string, config: ConfigFacts): readonly { readonly path: string; readonly content: string; readonly what: string }[] {
-  const conf = withoutSettings(config.conf ?? '', ['data_directory', 'hba_file', 'ident_file', 'external_pid_file']).text;
+/**
+ * Whether the copy gets the configuration of its upstream in one file, with what that includes: where it is outside the data directory, and so
+ * not in a base backup, and where pg_createcluster takes it to another folder, from which relative paths lead elsewhere. Pure.
+ */
+export function takesWhole({ upstream, whole }: Pick<AddStandbyFacts, 'upstream' | 'whole'>, made: NewPair | null): boolean {
+  const { config, facts } = upstream;
+  return (made !== null && whole.includes.length > 0) || (config !== null && outsideConfig(config, facts.place.pgdata) !== null);
+}
+
+/** What only its own server can use: where it was, and (until 14) a directory for statistics that Debian names after the cluster. */
+const LEFT_BEHIND = ['data_directory', 'hba_file', 'ident_file', 'external_pid_file', 'stats_temp_directory'];
+
+/** The configuration of an upstream for a copy to start with, without its paths. */
+function takenAlong(upstream: string, config: ConfigFacts, whole: WholeConfiguration): readonly { readonly path: string; readonly content: string; readonly what: string }[] {
+  const conf = withoutSettings(whole.text, LEFT_BEHIND).text;
   return [
     { path: 'pg_ident.conf', content: config.ident ?? '', what: `as on ${upstream}` },
     { path: 'pg_hba.conf', content: config.hba ?? '', what: `as on ${upstream}` },

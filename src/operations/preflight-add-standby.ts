@@ -1,13 +1,13 @@
 import type { Reason } from '../errors.ts';
-import { parseConf } from '../postgres/conf-file.ts';
 import { features, isSupported, sameMajor } from '../postgres/features.ts';
 import { renderVersionNumber } from '../postgres/version.ts';
 import type { World } from '../steps/world.ts';
 import type { AddStandbyFacts, alreadyMade } from './add-standby.ts';
 import { allowedRanges, hbaRules, hbaTrouble, leftOut } from './access.ts';
 import { managedByOthers } from './cluster.ts';
-import { OWNED_CONF, outsideConfig } from './config.ts';
-import { pairTrouble } from './debian-pair.ts';
+import { takesWhole } from './clone-configuration.ts';
+import { newPairOf, pairTrouble } from './debian-pair.ts';
+import { includesMissing } from './includes.ts';
 import { loginTrial } from './login-trial.ts';
 import { hasMap } from './open-for-standbys.ts';
 import { cannotMake, noPlaceForPassfile, portInUse } from './preflight.ts';
@@ -80,10 +80,6 @@ function upstreamReasons(want: AddStandby, facts: AddStandbyFacts): readonly Rea
   if (slot === undefined && server.slots.length >= number('max_replication_slots')) refuse('slots', `${node} has ${server.slots.length} of ${number('max_replication_slots')} replication slots in use`, 'max_replication_slots needs a restart.');
   if (slot !== undefined && (slot.type !== 'physical' || slot.temporary || !claimed)) refuse('slot-foreign', `${node} has a slot ${slot.name} already, and nothing shows that it is ours`, 'Take another name, or drop the slot if nobody needs it.', [`SELECT pg_drop_replication_slot('${slot.name}')`]);
   if (slot?.active === true && standby.facts.staging === null) refuse('slot-active', `slot ${slot.name} of ${node} is in use by process ${slot.activePid ?? '?'}`, 'Another standby streams under this name.');
-  if (upstream.config !== null && outsideConfig(upstream.config, upstream.facts.place.pgdata) !== null) {
-    const others = parseConf(upstream.config.conf ?? '').filter((entry) => entry.name.startsWith('include') && entry.value !== OWNED_CONF);
-    for (const other of others) refuse('config-includes', `${upstream.config.confFile} of ${node} has ${other.name} '${other.value}', and only that file itself would be taken along to a copy`, 'Put those settings into set: of the cluster file, or into that file.');
-  }
   if (server.inRecovery) {
     if (server.receiver === null) refuse('upstream-detached', `${node} is a standby that receives nothing`, undefined, ['pgrepl status']);
     if (primary.facts.server?.settings['full_page_writes']?.value === 'off') refuse('full-page-writes', `full_page_writes of ${primary.spec.name} is off, and a copy of a standby needs it`);
@@ -101,16 +97,24 @@ async function oldRecoveryFile(world: World, facts: AddStandbyFacts): Promise<re
 
 /**
  * Two C libraries may sort texts differently (glibc 2.28 changed most locales): then the indexes of the copy are wrong, silently, and it shows
- * after a promote (hazard D27). Machines without glibc do not answer, and are not compared. Reads only.
+ * after a promote (hazard D27). So may two processors, whose `char` is signed or not (hazard D36). Machines that do not answer are not
+ * compared. Reads only.
  */
-export async function librariesDiffer(world: World, { upstream, standby }: AddStandbyFacts): Promise<readonly string[]> {
+export async function machinesDiffer(world: World, { upstream, standby }: Pick<AddStandbyFacts, 'upstream' | 'standby'>): Promise<readonly string[]> {
   if (upstream.spec.via === standby.spec.via) return [];
-  const [there, here] = await Promise.all([upstream, standby].map(async (node) => {
-    const exit = await world.node(node.spec.name).host.run({ argv: ['getconf', 'GNU_LIBC_VERSION'], effect: 'reads' }).catch(() => null);
-    return exit?.code === 0 ? exit.stdout.trim() : null;
-  }));
-  if (there === undefined || here === undefined || there === null || here === null || there === here) return [];
-  return [`${upstream.spec.name} has ${there} and ${standby.spec.name} has ${here}: they may sort texts differently, and indexes on texts (but not of the C, POSIX and ICU collations) be wrong on ${standby.spec.name}; REINDEX them after a promote`];
+  const answers = async (argv: readonly [string, string]): Promise<readonly [string, string] | null> => {
+    const [there, here] = await Promise.all([upstream, standby].map(async (node) => {
+      const exit = await world.node(node.spec.name).host.run({ argv, effect: 'reads' }).catch(() => null);
+      return exit?.code === 0 ? exit.stdout.trim() : null;
+    }));
+    return there === undefined || here === undefined || there === null || here === null || there === here ? null : [there, here];
+  };
+  const [libraries, processors] = await Promise.all([answers(['getconf', 'GNU_LIBC_VERSION']), answers(['uname', '-m'])]);
+  const told = ([there, here]: readonly [string, string]): string => `${upstream.spec.name} has ${there} and ${standby.spec.name} has ${here}`;
+  return [
+    ...(libraries === null ? [] : [`${told(libraries)}: they may sort texts differently, and indexes on texts (but not of the C, POSIX and ICU collations) be wrong on ${standby.spec.name}; REINDEX them after a promote`]),
+    ...(processors === null ? [] : [`${told(processors)}: two kinds of processors may order the bytes of some indexes differently (pg_trgm and others on "char"); REINDEX those after a promote`]),
+  ];
 }
 
 /** Links in the upstream's directory that a base backup skips, or follows to another place (hazards D21, D34). Reads only. */
@@ -124,6 +128,14 @@ export async function linksNotCopied(world: World, facts: AddStandbyFacts, waldi
       if (name !== 'pg_wal') return [`${place.pgdata}/${name} of ${place.name} is a link, which a base backup does not copy`];
       return waldir === undefined ? [`pg_wal of ${place.name} is on another volume; that of the copy is in its data directory (--waldir DIR)`] : [];
     });
+}
+
+/** What the configuration of the upstream includes and the copy would not find. Nothing where the copy gets all of it in one file. */
+export async function missingIncludes(world: World, facts: AddStandbyFacts): ReturnType<typeof includesMissing> {
+  const { upstream, standby, whole } = facts;
+  const node = world.node(standby.spec.name);
+  if (whole.includes.length === 0 || takesWhole(facts, await newPairOf(node))) return { reasons: [], notices: [] };
+  return await includesMissing(node.host, whole.includes, { upstream: upstream.facts.place, standby: standby.facts.place });
 }
 
 async function targetReasons(world: World, want: AddStandby, facts: AddStandbyFacts): Promise<readonly Reason[]> {

@@ -70,6 +70,8 @@ function copyOf({ node, upstream, options }: BaseBackup): Parameters<typeof prov
 
 /** The slot keeps WAL on the upstream for as long as the copy runs: a full disk there would stop the server that everybody uses. */
 const FLOOR = 1 / 20;
+/** Some segments, on a small disk too: a server that cannot make its next one stops at once. */
+const FLOOR_BYTES = 128 * 1024 * 1024;
 /** What other work may take meanwhile without being the copy's fault. */
 const SLACK_BYTES = 64 * 1024 * 1024;
 const WATCH_EVERY_MS = 1_000;
@@ -87,7 +89,7 @@ async function whileUpstreamHasRoom(step: BaseBackup, world: World, copy: (signa
       'the copy to end',
       async () => {
         const { freeBytes, totalBytes } = await host.space(wal);
-        if (freeBytes >= totalBytes * FLOOR || freeBytes >= start.freeBytes - SLACK_BYTES) return null;
+        if (freeBytes >= Math.max(FLOOR_BYTES, totalBytes * FLOOR) || freeBytes >= start.freeBytes - SLACK_BYTES) return null;
         found.low = new PgreplError('undone', 'upstream-disk-low', `the disk that holds the WAL of ${step.upstream} has only ${renderBytes(freeBytes)} free; the copy was stopped`, {
           node: step.upstream,
           hint: 'Its slot kept WAL there. Make room, or let the copy be faster.',

@@ -51,6 +51,8 @@ describe.skipIf(missing !== null).each(MAJORS)('PostgreSQL %i in containers', (m
       };
       // As an administrator has made it, long before pgrepl.
       c.run('db1', 'root', 'pg_createcluster', String(major), 'main');
+      // What the package's own createcluster.conf adds.
+      c.run('db1', 'root', 'sh', '-c', `cd /etc/postgresql/${major}/main && mkdir -p conf.d && echo "work_mem = '7MB'" > conf.d/memory.conf && echo "include_dir = 'conf.d'" >> postgresql.conf`);
       c.run('db1', 'root', 'pg_ctlcluster', String(major), 'main', 'start');
       await c.ok('init-primary', ...c.at('db1'), '-D', data, '--restart', '--yes');
       isByManager('db1');
@@ -59,6 +61,7 @@ describe.skipIf(missing !== null).each(MAJORS)('PostgreSQL %i in containers', (m
       expect(dry.stdout).toContain(`pg_createcluster --datadir ${data} --port 5432 ${major} main`);
       await c.ok('add-standby', ...c.at('db2'), '-D', data, '--yes');
       isByManager('db2');
+      expect(c.sql('db2', 'SHOW work_mem')).toBe('7MB');
       expect(c.run('db2', 'root', 'find', data, '-maxdepth', '1', '-name', 'p*.conf', '!', '-name', 'postgresql.auto.conf')).toBe('');
       expect((await c.ok('add-standby', 'db2', '--yes', '--json')).json.at(-1)).toMatchObject({ outcome: 'unchanged' });
 
