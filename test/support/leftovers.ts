@@ -1,31 +1,12 @@
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync, readlinkSync, type Dirent } from 'node:fs';
+import { readdirSync, readFileSync, type Dirent } from 'node:fs';
 import { join } from 'node:path';
+import { everyProcess, type SeenProcess } from './process-tree.ts';
 import { serverAccount } from './server-account.ts';
-
-export interface SeenProcess {
-  readonly pid: number;
-  readonly parent: number;
-  readonly cwd: string;
-  readonly command: string;
-}
 
 /** Processes that work in this directory, or name it among their arguments; never this one. */
 export function processesUnder(root: string): readonly SeenProcess[] {
-  return readdirSync('/proc').filter((name) => /^[0-9]+$/.test(name)).map(Number).flatMap((pid) => {
-    if (pid === process.pid) return [];
-    try {
-      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-      const [state = '', parent = '0'] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      if (state === 'Z' || state === 'X') return [];
-      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
-      const cwd = linkOf(`/proc/${pid}/cwd`);
-      return cwd.startsWith(root) || command.includes(root) ? [{ pid, parent: Number(parent), cwd, command }] : [];
-    } catch {
-      // It has ended meanwhile.
-      return [];
-    }
-  });
+  return everyProcess().filter(({ cwd, command }) => cwd.startsWith(root) || command.includes(root));
 }
 
 /** Directories that a run makes things in before they are finished. */
@@ -61,12 +42,4 @@ export function locksHeldBy(pids: ReadonlySet<number>): readonly string[] {
     }
     return spawnSync('flock', ['-n', path, 'true']).status === 1;
   });
-}
-
-function linkOf(path: string): string {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return '';
-  }
 }

@@ -6,7 +6,8 @@ import { oldest, programEnv, type Installation } from './at-hand.ts';
 import { locksHeldBy, processesUnder, stagingUnder } from './leftovers.ts';
 import { askOracle, postmasterOf } from './oracle.ts';
 import { takePort } from './ports.ts';
-import { road } from './road.ts';
+import type { SeenProcess } from './process-tree.ts';
+import { openRoad, type Road } from './road.ts';
 import { startPgrepl, type Ran, type RunningPgrepl, type RunOptions } from './run-pgrepl.ts';
 import { asServer, serverAccount } from './server-account.ts';
 import { startWriter, type Writer, type WriterOptions } from './writer.ts';
@@ -33,6 +34,8 @@ export interface Machine {
   /** Made at the beginning, with the place of the passfile and of the programs and no node. */
   readonly clusterFile: string;
   readonly env: Readonly<Record<string, string>>;
+  /** How pgrepl reaches the servers' machine; `null` where it is on it. */
+  readonly road: Road | null;
   /** The place of this node; a free port is found at the first time. */
   place(name: string): Promise<Place>;
   /** `-D`, `-p` and the name: what init-primary and add-standby need. */
@@ -91,7 +94,7 @@ async function openMachine({ installation = oldest(), defaults = [] }: MachineOp
   await mkdir(join(root, 'pass'), { mode: 0o700 });
   await chown(join(root, 'pass'), account.uid, account.gid);
   const clusterFile = join(root, 'pgrepl.yaml');
-  const way = road();
+  const way = await openRoad(account.name);
   const said = [`passfile: ${join(root, 'pass', 'main.pass')}`, `bin-dir: ${installation.binDir}`, ...(account.drop ? [`os-user: ${account.name}`] : []), ...(way === null ? [] : [`via: ${way.via}`, 'host: 127.0.0.1']), ...defaults];
   await writeFile(clusterFile, `# made by a test\ndefaults:\n${said.map((line) => `  ${line}\n`).join('')}`);
   const env: Readonly<Record<string, string>> = {
@@ -131,7 +134,11 @@ async function openMachine({ installation = oldest(), defaults = [] }: MachineOp
   const leftovers = async (): Promise<readonly string[]> => {
     const known = await Promise.all([...places.values()].map(async (one) => ({ ...(await one), server: await postmasterOf((await one).pgdata) })));
     const isServer = (pid: number, parent: number, cwd: string): boolean => known.some(({ pgdata, server }) => cwd === pgdata && server !== null && (pid === server.pid || parent === server.pid));
+    // Who came by the road and has ended is still on its way out for a moment.
+    const travellers = (): readonly SeenProcess[] => (way?.travellers() ?? []).filter(({ pid, parent, cwd }) => !isServer(pid, parent, cwd));
+    await until(() => travellers().length === 0, 2_000, '').catch(() => undefined);
     return [
+      ...travellers().map(({ pid, command }) => `process ${pid} of the road: ${command}`),
       ...processesUnder(root).filter(({ pid, parent, cwd }) => !isServer(pid, parent, cwd)).map(({ pid, cwd, command }) => `process ${pid} in ${cwd}: ${command}`),
       ...stagingUnder(root).map((path) => `staging directory ${path}`),
       ...locksHeldBy(started).map((path) => `held lock ${path}`),
@@ -143,6 +150,7 @@ async function openMachine({ installation = oldest(), defaults = [] }: MachineOp
     installation,
     clusterFile,
     env,
+    road: way,
     place,
     at: async (name) => {
       const { pgdata, port } = await place(name);
@@ -233,6 +241,7 @@ async function openMachine({ installation = oldest(), defaults = [] }: MachineOp
         for (const { pid } of processesUnder(root)) signal(pid, 'SIGKILL');
         await pause(50);
       }
+      await way?.close();
       await rm(root, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
       for (const release of releases) release();
     },

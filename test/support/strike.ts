@@ -1,5 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import type { Machine, Ran } from './cluster.ts';
+import { descendantsOf } from './process-tree.ts';
 
 /** What happens to a running pgrepl. `kill-tree` takes everything that it started along; `hang-up` closes both of its streams, like `| head`. */
 export type Blow = 'kill' | 'kill-tree' | 'terminate' | 'interrupt' | 'hang-up';
@@ -59,7 +59,7 @@ function land(child: { readonly pid?: number | undefined; readonly stdout: { des
     case 'kill-tree': {
       // Frozen first, so that nothing new is born while its family is counted.
       send(pid, 'SIGSTOP');
-      for (const one of [pid, ...descendantsOf(pid)]) send(one, 'SIGKILL');
+      for (const one of [pid, ...descendantsOf(pid).map((child) => child.pid)]) send(one, 'SIGKILL');
       return;
     }
     case 'terminate':
@@ -73,24 +73,6 @@ function land(child: { readonly pid?: number | undefined; readonly stdout: { des
     default:
       return blow satisfies never;
   }
-}
-
-function descendantsOf(root: number): readonly number[] {
-  const parents = new Map<number, number>();
-  for (const name of readdirSync('/proc').filter((entry) => /^[0-9]+$/.test(entry))) {
-    try {
-      const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
-      parents.set(Number(name), Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]));
-    } catch {
-      // It has ended meanwhile.
-    }
-  }
-  const found: number[] = [];
-  for (let wave = [root]; wave.length > 0; ) {
-    wave = [...parents].filter(([, parent]) => wave.includes(parent)).map(([pid]) => pid);
-    found.push(...wave);
-  }
-  return found;
 }
 
 function send(pid: number, signal: NodeJS.Signals): void {
