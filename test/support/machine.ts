@@ -94,7 +94,7 @@ async function openMachine({ installation = oldest(), defaults = [] }: MachineOp
   await mkdir(join(root, 'pass'), { mode: 0o700 });
   await chown(join(root, 'pass'), account.uid, account.gid);
   const clusterFile = join(root, 'pgrepl.yaml');
-  const way = await openRoad(account.name);
+  const way = await openRoad(account.name, root);
   const said = [`passfile: ${join(root, 'pass', 'main.pass')}`, `bin-dir: ${installation.binDir}`, ...(account.drop ? [`os-user: ${account.name}`] : []), ...(way === null ? [] : [`via: ${way.via}`, 'host: 127.0.0.1']), ...defaults];
   await writeFile(clusterFile, `# made by a test\ndefaults:\n${said.map((line) => `  ${line}\n`).join('')}`);
   const env: Readonly<Record<string, string>> = {

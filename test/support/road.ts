@@ -33,8 +33,11 @@ export function isByRoad(): boolean {
   return (process.env['PGREPL_STORIES_VIA'] ?? '') !== '';
 }
 
-/** Starts an ssh server for one machine, where `PGREPL_STORIES_VIA` asks for one; `null` where it does not. Throws when it does not come up. */
-export async function openRoad(owner: string): Promise<Road | null> {
+/**
+ * Starts an ssh server for the machine of one story, with this directory of its servers, where `PGREPL_STORIES_VIA` asks for one; `null` where
+ * it does not. Throws when it does not come up.
+ */
+export async function openRoad(owner: string, room: string): Promise<Road | null> {
   if (!isByRoad()) return null;
   const wanted = process.env['PGREPL_STORIES_VIA'] ?? '';
   const login = LOGINS[wanted]?.(owner);
@@ -42,8 +45,10 @@ export async function openRoad(owner: string): Promise<Road | null> {
   const root = mkdtempSync(join(tmpdir(), 'pgr-road-'));
   const { port, release } = await takePort();
   furnish(root, port, owner);
+  // What a story mounts in it later is seen by those who come by the road, too.
+  for (const words of [['--bind', room, room], ['--make-shared', room]]) execFileSync('mount', words);
   // The users of the road are in files that only the ssh server and what it starts can see; the servers of the stories are seen by all.
-  const server = spawn('setpriv', ['--pdeathsig', 'KILL', '--', 'unshare', '--mount', 'sh', '-c', ENTER, 'sshd', root, REAPER], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const server = spawn('setpriv', ['--pdeathsig', 'KILL', '--', 'unshare', '--mount', '--propagation', 'unchanged', 'sh', '-c', ENTER, 'sshd', root, REAPER], { stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
   server.stderr.on('data', (chunk: Buffer) => { said = (said + chunk.toString()).slice(-4_000); });
   const reaper = server.pid ?? -1;
@@ -52,6 +57,7 @@ export async function openRoad(owner: string): Promise<Road | null> {
     await wire.close();
     for (const { pid } of [...everyProcess().filter(({ pid }) => pid === reaper), ...descendantsOf(reaper)]) kill(pid);
     release();
+    spawnSync('umount', ['-l', room]);
     rmSync(root, { recursive: true, force: true });
   };
   for (let round = 0; !answers(port); round += 1) {
