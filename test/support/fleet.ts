@@ -81,11 +81,16 @@ mount -t tmpfs tmpfs /run
 mkdir -p /run/sshd /run/lock
 install -d -o postgres -g postgres -m 2775 /run/postgresql
 mount -t tmpfs tmpfs /dev/shm
-for part in home root srv var/lib/postgresql etc/sudoers.d; do
+for part in home root srv var/lib/postgresql; do
   mkdir -p "/$part"
   mount --bind "$own/$part" "/$part"
 done
-for file in passwd shadow group; do mount --bind "$own/etc/$file" "/etc/$file"; done
+# All of it: a file that is mounted over another vanishes when somebody outside replaces the other, as useradd does.
+mount -t tmpfs tmpfs "$own/view"
+cp -a /etc/. "$own/view/"
+rm -rf "$own/view/sudoers.d"
+cp -a "$own/etc/." "$own/view/"
+mount --bind "$own/view" /etc
 cp "$own/sshd_config" "$own/host_key" /run/sshd/
 chmod 600 /run/sshd/host_key
 mount --bind "$own/tmp" /tmp
@@ -167,7 +172,7 @@ function furnish(root: string, own: string, address: string, { sshd = [] }: Flee
     mkdirSync(join(own, path, '..'), { recursive: true });
     writeFileSync(join(own, path), content, { mode });
   };
-  for (const part of ['home', 'root', 'srv', 'var/lib/postgresql', 'etc/sudoers.d']) mkdirSync(join(own, part), { recursive: true });
+  for (const part of ['home', 'root', 'srv', 'var/lib/postgresql', 'etc/sudoers.d', 'view']) mkdirSync(join(own, part), { recursive: true });
   const logins = [...Object.values(FLEET_USERS).map((name) => [name === FLEET_USERS.closed ? '/usr/sbin/nologin' : '/bin/bash', name] as const), ...shellsAtHand()];
   const users = logins.map(([shell, name], index) => ({ name, id: 54_321 + index, gid: 54_321 + index, home: `/home/${name}`, shell }));
   const passwd = readFileSync('/etc/passwd', 'utf8').split('\n').filter((line) => line !== '' && !line.startsWith('postgres:'));
