@@ -6,6 +6,7 @@ import { chanceOf, type Chance } from './chance.ts';
 import type { Machine, Ran } from './cluster.ts';
 import { complaintsAbout, type ExpectedWorld } from './expected-world.ts';
 import { startProber } from './prober.ts';
+import { isByRoad } from './road.ts';
 import { strike, type Blow, type Moment, type Struck } from './strike.ts';
 
 /** SIGKILLs per command; gentler blows come on top of them. */
@@ -32,9 +33,13 @@ export interface KillStory {
 }
 
 /** How long a test of so many kills may take. */
-export const killsTimeoutMs = 120_000 + KILLS * 40_000;
+export const killsTimeoutMs = (120_000 + KILLS * 40_000) * (isByRoad() ? 2 : 1);
 
 const GENTLE: readonly Blow[] = ['terminate', 'interrupt', 'hang-up'];
+const HARD: readonly Blow[] = ['kill', 'kill', 'kill-tree'];
+/** Over ssh the network is struck as often as the process. */
+const HARD_BY_ROAD: readonly Blow[] = ['kill', 'silence', 'kill-tree', 'cut', 'kill', 'end-sessions', 'kill', 'cut'];
+const TO_THE_NETWORK: readonly Blow[] = ['silence', 'cut', 'end-sessions'];
 
 /**
  * Strikes the command at moments that are spread over its whole run, by chance and by step, and runs it again until it is done, at most
@@ -43,8 +48,9 @@ const GENTLE: readonly Blow[] = ['terminate', 'interrupt', 'hang-up'];
 export async function killAndHeal(m: Machine, story: KillStory): Promise<void> {
   const chance = chanceOf(Number(process.env['PGREPL_KILL_SEED'] ?? Math.floor(Math.random() * 2 ** 31)));
   const gentle = Math.max(1, Math.round(KILLS / 5));
+  const hard = m.road === null ? HARD : HARD_BY_ROAD;
   const blows: Blow[] = [
-    ...Array.from({ length: KILLS }, (_, index): Blow => (index % 3 === 2 ? 'kill-tree' : 'kill')),
+    ...Array.from({ length: KILLS }, (_, index): Blow => hard[index % hard.length] ?? 'kill'),
     ...Array.from({ length: gentle }, (_, index): Blow => GENTLE[(index + chance.below(3)) % 3] ?? 'terminate'),
   ];
   const order = chance.shuffled(blows);
@@ -95,7 +101,7 @@ interface Attack {
   readonly chance: Chance;
 }
 
-async function oneRound(m: Machine, round: Round, { moment, blow, told }: Attack): Promise<Struck> {
+async function oneRound(m: Machine, round: Round, { moment, blow, told, chance }: Attack): Promise<Struck> {
   const places = await Promise.all(round.nodes.map(async (name) => await m.place(name)));
   const table = 'written';
   const writer = places.length === 0 ? null : await m.writer(round.nodes, { everyMs: 4, table });
@@ -107,7 +113,9 @@ async function oneRound(m: Machine, round: Round, { moment, blow, told }: Attack
   try {
     await round.accident?.();
     struck = await strike(m, round.args, moment, blow ?? 'kill');
-    wrong.push(...(await judgeEnd(struck, blow, round)));
+    wrong.push(...struck.unnoticed, ...(await judgeEnd(struck, blow, round)));
+    // Every other time: whoever types fast may come before the machine has noticed.
+    if (m.road !== null && blow !== null && chance.next() < 0.5) await m.settled().catch((error: unknown) => wrong.push(`after the ${blow}: ${String(error)}`));
     const recorded = recordedAsDone(m, struck.ran);
     while (!isDone(reruns.at(-1) ?? struck.ran) && reruns.length < 2) reruns.push(await m.pgrepl([...round.args, '--yes', '--json'], { deadlineMs: 100_000 }));
     const final = reruns.at(-1) ?? struck.ran;
@@ -157,14 +165,15 @@ async function judgeEnd({ ran, hit }: Struck, blow: Blow | null, round: Round): 
   if (blow === 'kill' || blow === 'kill-tree') return [];
   if (blow === 'hang-up') return ran.exit === 0 ? [] : [`with its output closed it ended with ${String(ran.exit ?? ran.signal)}`];
   const interrupted = blow === 'terminate' ? 143 : 130;
+  const allowed = TO_THE_NETWORK.includes(blow) ? [0, 4, 5, 6, 10] : [0, 4, 5, interrupted];
   if (ran.signal !== null) return ran.json.length === 0 ? [] : [`${blow}: it died of ${ran.signal} in the middle of a run`];
-  if (![0, 4, 5, interrupted].includes(ran.exit ?? -1)) return [`${blow}: exit ${String(ran.exit)}`];
+  if (!allowed.includes(ran.exit ?? -1)) return [`${blow}: exit ${String(ran.exit)}`];
   const result = ran.json.at(-1);
   if (result?.['event'] !== 'result' || result['exit'] !== ran.exit) return [`${blow}: exit ${String(ran.exit)}, and the last line is ${JSON.stringify(result)}`];
   if (ran.exit === 0) return [];
   const words = JSON.stringify(result['error']);
   if (/Everything was undone|Nothing was changed/.test(words) || ran.exit === 4 || ran.json.length === 1) return (await round.notAsBefore()).map((line) => `${blow}: it says that all is as before, and ${line}`);
-  return /changes remain/.test(words) || ran.exit === 5 ? [] : [`${blow}: it does not say what became of the changes: ${words}`];
+  return /changes remain/.test(words) || ran.exit === 5 || ran.exit === 6 ? [] : [`${blow}: it does not say what became of the changes: ${words}`];
 }
 
 async function lost(m: Machine, expected: ExpectedWorld, acknowledged: readonly number[], table: string): Promise<readonly string[]> {

@@ -2,7 +2,17 @@ import type { Machine, Ran } from './cluster.ts';
 import { descendantsOf } from './process-tree.ts';
 
 /** What happens to a running pgrepl. `kill-tree` takes everything that it started along; `hang-up` closes both of its streams, like `| head`. */
-export type Blow = 'kill' | 'kill-tree' | 'terminate' | 'interrupt' | 'hang-up';
+export type Blow = 'kill' | 'kill-tree' | 'terminate' | 'interrupt' | 'hang-up' | NetworkBlow;
+
+/**
+ * What happens to its network, where it goes by one: every connection is reset; the machine ends every session; or nothing comes through any
+ * more, in either direction, and nobody is told. The network is there again once pgrepl has ended, and, after the last of these, once the
+ * machine has noticed by itself.
+ */
+export type NetworkBlow = 'cut' | 'end-sessions' | 'silence';
+
+/** The machine is to notice by itself within 20 s, and what it ends has 5 s to obey. */
+const NOTICED_MS = 45_000;
 
 /** When: so many steps of the run were announced, and then so many milliseconds have gone by. */
 export interface Moment {
@@ -18,6 +28,8 @@ export interface Struck {
   readonly last: string;
   /** How many steps it announced in all. */
   readonly steps: number;
+  /** Of a blow to the network: what still ran on the machine long after, one line each. */
+  readonly unnoticed: readonly string[];
 }
 
 const ANNOUNCES = /"event":"(run|step|no-return)"/;
@@ -31,7 +43,7 @@ export async function strike(m: Machine, args: readonly string[], moment: Moment
     if (moment === null || timer !== undefined || steps < moment.afterSteps) return;
     timer = setTimeout(() => {
       hit = pgrepl.child.exitCode === null && pgrepl.child.signalCode === null;
-      if (hit) land(pgrepl.child, blow);
+      if (hit) land(m, pgrepl.child, blow);
     }, moment.thenMs);
   };
   pgrepl.child.stdout?.on('data', (chunk: string) => {
@@ -45,13 +57,20 @@ export async function strike(m: Machine, args: readonly string[], moment: Moment
   });
   arm();
   try {
-    return { ran: await pgrepl.ended, hit, last, steps };
+    const ran = await pgrepl.ended;
+    return { ran, hit, last, steps, unnoticed: hit && blow === 'silence' ? await unnoticed(m) : [] };
   } finally {
     clearTimeout(timer);
+    m.road?.wire.set({});
+    if (hit && blow === 'silence') m.road?.wire.cut();
   }
 }
 
-function land(child: { readonly pid?: number | undefined; readonly stdout: { destroy(): unknown } | null; readonly stderr: { destroy(): unknown } | null }, blow: Blow): void {
+async function unnoticed(m: Machine): Promise<readonly string[]> {
+  return await m.settled(NOTICED_MS).then(() => [], (error: unknown) => [`the network was gone: ${String(error)}`]);
+}
+
+function land(m: Machine, child: { readonly pid?: number | undefined; readonly stdout: { destroy(): unknown } | null; readonly stderr: { destroy(): unknown } | null }, blow: Blow): void {
   const pid = child.pid ?? -1;
   switch (blow) {
     case 'kill':
@@ -70,6 +89,12 @@ function land(child: { readonly pid?: number | undefined; readonly stdout: { des
       child.stdout?.destroy();
       child.stderr?.destroy();
       return;
+    case 'cut':
+      return m.road?.wire.cut();
+    case 'end-sessions':
+      return m.road?.endSessions();
+    case 'silence':
+      return m.road?.wire.set({ swallow: 'both' });
     default:
       return blow satisfies never;
   }
