@@ -38,7 +38,7 @@ export const killsTimeoutMs = (120_000 + KILLS * 40_000) * (isByRoad() ? 2 : 1);
 const GENTLE: readonly Blow[] = ['terminate', 'interrupt', 'hang-up'];
 const HARD: readonly Blow[] = ['kill', 'kill', 'kill-tree'];
 /** Over ssh the network is struck as often as the process. */
-const HARD_BY_ROAD: readonly Blow[] = ['kill', 'silence', 'kill-tree', 'cut', 'kill', 'end-sessions', 'kill', 'cut'];
+const HARD_BY_ROAD: readonly Blow[] = ['kill', 'cut', 'silence', 'kill-tree', 'kill', 'end-sessions', 'kill', 'cut', 'kill-tree', 'cut'];
 const TO_THE_NETWORK: readonly Blow[] = ['silence', 'cut', 'end-sessions'];
 
 /**
@@ -47,7 +47,7 @@ const TO_THE_NETWORK: readonly Blow[] = ['silence', 'cut', 'end-sessions'];
  */
 export async function killAndHeal(m: Machine, story: KillStory): Promise<void> {
   const chance = chanceOf(Number(process.env['PGREPL_KILL_SEED'] ?? Math.floor(Math.random() * 2 ** 31)));
-  const gentle = Math.max(1, Math.round(KILLS / 5));
+  const gentle = Math.max(1, Math.round(KILLS / (m.road === null ? 5 : 10)));
   const hard = m.road === null ? HARD : HARD_BY_ROAD;
   const blows: Blow[] = [
     ...Array.from({ length: KILLS }, (_, index): Blow => hard[index % hard.length] ?? 'kill'),

@@ -46,6 +46,8 @@ export async function openRelay(to: { readonly host: string; readonly port: numb
       client.destroy();
       return;
     }
+    // Nothing of it arrives, not even the wish to connect.
+    if (now.swallow === 'to-server' || now.swallow === 'both') return;
     roundTrips += 1;
     const upstream = connect({ ...to, allowHalfOpen: true });
     keep(upstream);
