@@ -1,12 +1,11 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import type { Machine } from '../support/cluster.ts';
 import { freeze, thaw } from '../support/freeze.ts';
 import { openOracle } from '../support/oracle.ts';
-import { PGREPL } from '../support/run-pgrepl.ts';
 import { statusOf, statusWhen } from '../support/statuses.ts';
+import { atTerminal } from '../support/terminal.ts';
 import { hashTree } from '../support/tree-hash.ts';
 import { TRIO, trioStories } from '../support/trio.ts';
 
@@ -301,10 +300,12 @@ trioStories({}, (trio, { each, once }) => {
 
   once('--watch on a terminal draws over itself and leaves it as it was', async () => {
     await trio(async (m) => {
-      const typed = `stty cols 100 rows 30; exec '${process.execPath}' '${PGREPL}' status --watch 0.2`;
-      const { stdout } = spawnSync('timeout', ['-s', 'INT', '--foreground', '4', 'script', '-qec', typed, '/dev/null'], { env: { ...m.env, TERM: 'xterm', NO_COLOR: '' }, encoding: 'utf8', cwd: m.root });
-      expect(stdout.split('\u001b[H\u001b[2J').length).toBeGreaterThan(2);
-      for (const page of stdout.split('\u001b[H\u001b[2J').slice(1, -1)) expect(page).toContain('node3');
+      const watching = atTerminal(['status', '--watch', '0.2'], { ...m.env, NO_COLOR: '' }, m.root);
+      await watching.answer(/(?:\[H\S\[2J[^]*?node3[^]*?){3}/, '\u0003');
+      await watching.ended;
+      const pages = watching.screen().split('\u001b[H\u001b[2J').slice(1, -1);
+      expect(pages.length).toBeGreaterThan(1);
+      for (const page of pages) expect(page).toContain('node3');
     });
   });
 

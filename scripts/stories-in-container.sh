@@ -1,0 +1,51 @@
+#!/bin/bash
+# stories-in-container.sh MAJOR[,MAJOR…] [ARGUMENTS OF VITEST…]: the stories of test/integration, inside a container of the Debian that has
+# this PostgreSQL (bullseye 13, bookworm 15, trixie 17, forky 18). First on the machine itself, then all again over ssh as an admin who may
+# only become the servers' owner; PGREPL_STORIES_VIA ('' for none, sudo, root, owner) takes one way alone.
+# The checkout and this machine's Node are mounted read-only; nothing of the machine is changed. Needs docker and a built checkout (npm ci).
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+[ $# -gt 0 ] || { sed -n '2,5s/^# //p' "$0" >&2; exit 2; }
+majors=$1
+shift
+[ $# -gt 0 ] || set -- --exclude '**/random-kill*'
+
+suite_of() {
+  case $1 in
+    13) echo bullseye ;;
+    15) echo bookworm ;;
+    17) echo trixie ;;
+    18) echo forky ;;
+    *) echo "no Debian has PostgreSQL $1: 13, 15, 17 and 18 are to be had" >&2; return 1 ;;
+  esac
+}
+
+# tell SUITE MAJOR WAY ARGUMENTS…: namespaces for the ssh servers of the stories need SYS_ADMIN and NET_ADMIN.
+tell() {
+  local suite=$1 major=$2 way=$3 name="pgrepl-stories-$$-$2-${3:-none}"
+  shift 3
+  trap 'docker rm --force --volumes "$name" >/dev/null 2>&1; exit 130' INT TERM
+  docker run --rm --init --name "$name" --shm-size 1g --volume /tmp \
+    --cap-add SYS_ADMIN --cap-add NET_ADMIN --cap-add SYS_PTRACE --security-opt seccomp=unconfined --security-opt apparmor=unconfined \
+    --volume "$PWD:/from:ro" --volume "$(readlink -f "$(command -v node)"):/usr/local/bin/node:ro" \
+    --env PGREPL_MAJORS="$major" --env PGREPL_STORIES="${PGREPL_STORIES:-wide}" --env PGREPL_STORIES_VIA="$way" \
+    --env PGREPL_KILLS --env PGREPL_KILL_SEED --env CI --env NO_COLOR \
+    "pgrepl-node:$suite" sh -c 'mkdir /pgrepl && cd /from && tar -c --exclude ./.git . | tar -x -C /pgrepl && cd /pgrepl && exec node scripts/with-postgres.js --no-wait vitest run --project integration "$@"' sh "$@"
+}
+
+ways=${PGREPL_STORIES_VIA-none sudo}
+failed=()
+for major in ${majors//,/ }; do
+  suite=$(suite_of "$major") || exit 2
+  scripts/base-image.sh "$suite" || exit 1
+  docker build --quiet --target node --build-arg "SUITE=$suite" --tag "pgrepl-node:$suite" docker >/dev/null || exit 1
+  for way in ${ways:-none}; do
+    [ "$way" != none ] || way=
+    printf '\n=== PostgreSQL %s in debian:%s%s\n' "$major" "$suite" "${way:+, over ssh as $way}"
+    tell "$suite" "$major" "$way" "$@" || failed+=("PostgreSQL $major${way:+ over ssh as $way}")
+  done
+done
+if [ "${#failed[@]}" -gt 0 ]; then
+  printf 'failed: %s\n' "${failed[@]}"
+  exit 1
+fi
