@@ -80,11 +80,11 @@ function failure(given: Breakdown): PgreplError {
     return error.as('unfinished', { node, details, next: again, hint: error.hint ?? 'Running the same command again goes on from here.' });
   }
   if (remains.length > 0) return error.as('unfinished', { node, details, next: again });
-  if (!touched && KEPT.includes(error.kind)) return error;
+  if (!touched && KEPT.includes(error.kind)) return error.as(error.kind, { node, details });
   return error.as('undone', { node, details });
 }
 
-/** Kinds that say themselves that nothing was touched. */
+/** Kinds that stay what they are when nothing was touched. */
 const KEPT: readonly ErrorKind[] = ['refused', 'locked', 'unreachable', 'usage'];
 
 function interruption(given: Breakdown): PgreplError {

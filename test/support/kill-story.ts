@@ -165,14 +165,14 @@ async function judgeEnd({ ran, hit }: Struck, blow: Blow | null, round: Round): 
   if (blow === 'kill' || blow === 'kill-tree') return [];
   if (blow === 'hang-up') return ran.exit === 0 ? [] : [`with its output closed it ended with ${String(ran.exit ?? ran.signal)}`];
   const interrupted = blow === 'terminate' ? 143 : 130;
-  const allowed = TO_THE_NETWORK.includes(blow) ? [0, 4, 5, 6, 10] : [0, 4, 5, interrupted];
+  const allowed = TO_THE_NETWORK.includes(blow) ? [0, 3, 4, 5, 6, 10] : [0, 4, 5, interrupted];
   if (ran.signal !== null) return ran.json.length === 0 ? [] : [`${blow}: it died of ${ran.signal} in the middle of a run`];
   if (!allowed.includes(ran.exit ?? -1)) return [`${blow}: exit ${String(ran.exit)}`];
   const result = ran.json.at(-1);
   if (result?.['event'] !== 'result' || result['exit'] !== ran.exit) return [`${blow}: exit ${String(ran.exit)}, and the last line is ${JSON.stringify(result)}`];
   if (ran.exit === 0) return [];
   const words = JSON.stringify(result['error']);
-  if (/Everything was undone|Nothing was changed/.test(words) || ran.exit === 4 || ran.json.length === 1) return (await round.notAsBefore()).map((line) => `${blow}: it says that all is as before, and ${line}`);
+  if (/Everything was undone|Nothing was changed/.test(words) || ran.exit === 3 || ran.exit === 4 || ran.json.length === 1) return (await round.notAsBefore()).map((line) => `${blow}: it says that all is as before, and ${line}`);
   return /changes remain/.test(words) || ran.exit === 5 || ran.exit === 6 ? [] : [`${blow}: it does not say what became of the changes: ${words}`];
 }
 

@@ -61,6 +61,7 @@ test('a refusal before anything was begun stays a refusal', async () => {
   const process = new Process(disk);
   const result = await runPlan({ plan: toyPlan(put('a', '1'), check('a', '1')), registry: refusing, world: (signal) => ({ process, signal }), journal: process.journal('', null), prior: null, listener: () => undefined, interrupted: never, locksLost: never });
   expect(outcomeOf(result)).toBe('refused 3');
+  expect(errorOf(result)).toMatchObject({ node: 'n1', details: ['Nothing was changed.'] });
   const after = await run(disk, toyPlan(put('b', '2'), check('a', 'other')));
   expect(outcomeOf(after.result)).toBe('undone 4');
   expect(disk.snapshot()).toEqual({ a: '1' });
