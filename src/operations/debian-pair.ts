@@ -1,5 +1,6 @@
 import type { Reason } from '../errors.ts';
-import { configFolderOf, pairToMake, type DebianPair } from '../postgres/service.ts';
+import { unitOfPair } from '../postgres/find-service.ts';
+import { configFolderOf, pairToMake, type DebianPair, type Service } from '../postgres/service.ts';
 import type { Step } from '../steps/index.ts';
 import type { NodeWorld } from '../steps/world.ts';
 import { OWNED_CONF, STANDBY_CONF } from './config.ts';
@@ -10,14 +11,25 @@ export interface NewPair {
   readonly pair: Pick<DebianPair, 'version' | 'name'>;
   /** An unfinished run has made it already, or a half of it. */
   readonly isThere: boolean;
+  /** Who starts its server, once it is there. */
+  readonly service: Service;
 }
 
 /** `null` where the directory is to be a plain one. */
 export async function newPairOf(node: NodeWorld): Promise<NewPair | null> {
   const service = await node.service();
   const there = service.manager === 'pg_ctl' ? null : service.pair;
-  const pair = there ?? (await pairToMake(node.host, node.place.pgdata));
-  return pair === null ? null : { pair: { version: pair.version, name: pair.name }, isThere: there !== null };
+  if (there !== null) return { pair: { version: there.version, name: there.name }, isThere: true, service };
+  // Whoever wants pg_ctl wants a directory like every other.
+  if (node.place.service === 'pg_ctl') return null;
+  const toMake = await pairToMake(node.host, node.place.pgdata);
+  if (toMake === null) return null;
+  const { pair, systemd } = toMake;
+  return {
+    pair: { version: pair.version, name: pair.name },
+    isThere: false,
+    service: systemd ? { manager: 'systemd', unit: unitOfPair(pair), restarts: false, sudo: await node.needsSudo(), pair } : { manager: 'debian', pair },
+  };
 }
 
 /** Where its postgresql.conf will be; `null`: in the data directory. */

@@ -212,6 +212,12 @@ function noSuchCandidate(view: ClusterView, want: Promote): Reason {
 }
 
 /** What the operator must do where pgrepl cannot reach. Pure. */
+/** The image of PostgreSQL gives the directory its mode back when it starts: there only the restart policy keeps it down. */
+function offWords(via: string): string {
+  const [, container] = /(?:^docker:\/|\/docker)\/([^/]+)$/.exec(via) ?? [];
+  return container === undefined ? 'disable its service' : `docker update --restart=no ${container}`;
+}
+
 function fencingSteps(unseen: readonly NodeView[]): readonly string[] {
-  return unseen.map((node) => `on the machine of ${node.spec.name}, before its network or power comes back: keep PostgreSQL from starting (chmod 0701 ${node.facts.place.pgdata}, and disable its service). Until then every status is critical`);
+  return unseen.map((node) => `on the machine of ${node.spec.name}, before its network or power comes back: keep PostgreSQL from starting (chmod 0701 ${node.facts.place.pgdata}, and ${offWords(node.spec.via)}). Until then every status is critical`);
 }

@@ -12,6 +12,7 @@ import type { Change } from './change.ts';
 import { basisOf, managedByOthers, observeCluster, viewOf, type ClusterView, type NodeView } from './cluster.ts';
 import { OWNED_CONF, outsideConfig, STANDBY_CONF, valuesOf, type ConfigFacts } from './config.ts';
 import { configFileOfPair, newPairOf, pairSteps, pairTrouble } from './debian-pair.ts';
+import { judgeNewService, judgeService } from './judge-service.ts';
 import { judgeRole } from './role.ts';
 import { cannotMake, NEEDS_SESSION, noPlaceForPassfile, noRoom, otherNodeMayRun, portInUse } from './preflight.ts';
 import { offlineSettings } from './offline-settings.ts';
@@ -61,6 +62,7 @@ async function planNew(world: World, view: ClusterView, node: NodeView, want: In
     ...supported(await world.node(place.name).programs()),
     ...(await wishTrouble(world, place, want.node.set ?? {})),
     ...(await pairTrouble(world.node(place.name), node.facts)),
+    ...(await judgeNewService(world.node(place.name))),
   ];
   const staging = node.facts.staging === null ? await stagingFor(world.node(place.name).host, place.pgdata) : { holder: node.facts.staging.holder, pgdata: place.pgdata };
   refuseOn(`init primary ${place.name}`, [...reasons, ...(await cannotMake(world, place, staging)), ...(node.facts.staging === null ? await noRoom(world, place) : []), ...(await noPlaceForPassfile(world, place))]);
@@ -128,6 +130,7 @@ async function planAdoption(world: World, view: ClusterView, node: NodeView, wan
     ...hbaTrouble(place, config, ranges, rules, want.overReject, features(programs.versionNumber).hbaJoinsLines),
     ...editedByHand(input, settings, want),
     ...role.reasons,
+    ...(starts ? await judgeService(world.node(place.name), ['start']) : want.restart ? await judgeService(world.node(place.name), ['stop', 'start']) : []),
     ...(await noPlaceForPassfile(world, place)),
   ]);
 

@@ -30,6 +30,7 @@ export async function placesOf(topology: Topology, nodes: readonly NodeSpec[], m
         pgdata: node.pgdata,
         via: node.via,
         connect: node.connect,
+        service: node.service,
         osUser,
         adminUser: node.adminUser ?? 'postgres',
         passfile,

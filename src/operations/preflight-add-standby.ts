@@ -9,6 +9,7 @@ import { takesWhole } from './clone-configuration.ts';
 import { newPairOf, pairTrouble } from './debian-pair.ts';
 import { includesMissing } from './includes.ts';
 import { loginTrial } from './login-trial.ts';
+import { judgeNewService, judgeService } from './judge-service.ts';
 import { hasMap } from './open-for-standbys.ts';
 import { cannotMake, noPlaceForPassfile, portInUse } from './preflight.ts';
 import { judgeRole } from './role.ts';
@@ -24,7 +25,7 @@ const SENDERS_NEEDED = 3;
 export async function preflightAddStandby(world: World, want: AddStandby, facts: AddStandbyFacts, made: ReturnType<typeof alreadyMade>): Promise<readonly Reason[]> {
   const wishes = await wishReasons(world, want, facts);
   if (made === 'streaming') return wishes;
-  if (made !== 'no') return [...wrongUpstream(want, facts), ...wishes];
+  if (made !== 'no') return [...wrongUpstream(want, facts), ...wishes, ...(made === 'stopped' ? await judgeService(world.node(want.node.name), ['start']) : [])];
   const source = [...upstreamReasons(want, facts), ...(await loginReasons(world, facts))];
   return [
     ...source,
@@ -32,6 +33,7 @@ export async function preflightAddStandby(world: World, want: AddStandby, facts:
     ...(await oldRecoveryFile(world, facts)),
     ...(await targetReasons(world, want, facts)),
     ...(await tablespaceReasons(world, want, facts)),
+    ...(await judgeNewService(world.node(want.node.name))),
     ...(await cannotMake(world, facts.standby.facts.place, facts.staging)),
     ...(await noPlaceForPassfile(world, facts.standby.facts.place)),
     ...accessReasons(want, facts),

@@ -4,6 +4,7 @@ import type { Topology } from '../topology/topology.ts';
 import type { Change } from './change.ts';
 import { fullPrimariesOf, observeCluster, primariesOf, splitBrain, type ClusterView, type NodeView } from './cluster.ts';
 import { decideFailover } from './failover.ts';
+import { judgeService } from './judge-service.ts';
 import { healAfterRoleChange } from './role-change.ts';
 import { decideSwitchover } from './switchover.ts';
 import { handOverPrepared, promotingNode, stoppedPrimary } from './roles.ts';
@@ -26,10 +27,10 @@ export async function decidePromote(world: World, topology: Topology, want: Prom
     if (want.fenced !== null && primary.spec.name !== want.name) refuseOn(title, [contradicted(primary)]);
     if (primary.spec.name === want.name) return await healAfterRoleChange(world, view, primary);
     if (want.mode === 'failover') refuseOn(title, [stillRuns(primary)]);
-    return decideSwitchover(view, primary, want);
+    return decideSwitchover(view, primary, want, await judgeService(world.node(primary.spec.name), ['stop', 'start']));
   }
   const old = stoppedPrimary(view);
-  if (old !== null && want.mode !== 'failover' && handOverPrepared(old)) return decideSwitchover(view, old, want);
+  if (old !== null && want.mode !== 'failover' && handOverPrepared(old)) return decideSwitchover(view, old, want, await judgeService(world.node(old.spec.name), ['start']));
   if (want.mode === 'planned') refuseOn(title, [notHealthy(view, old)]);
   return await decideFailover(world, view, old, want);
 }

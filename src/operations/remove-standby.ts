@@ -5,6 +5,7 @@ import type { Topology } from '../topology/topology.ts';
 import type { Change } from './change.ts';
 import { basisOf, observeCluster, primariesOf, splitBrain, viewOf, type ClusterView, type NodeView } from './cluster.ts';
 import { outsideConfig } from './config.ts';
+import { judgeService } from './judge-service.ts';
 import { followersOf } from './role-change.ts';
 import type { RemoveStandby } from './wants.ts';
 
@@ -15,7 +16,7 @@ export async function decideRemoveStandby(world: World, topology: Topology, want
   const view = await observeCluster(world, topology, topology.nodes);
   const node = viewOf(view, name);
   if (node === undefined) throw new Error('a node of the file was not observed');
-  refuseOn(`remove standby ${name}`, [...splitBrain(view), ...standsInTheWay(view, node)]);
+  refuseOn(`remove standby ${name}`, [...splitBrain(view), ...standsInTheWay(view, node), ...(node.facts.server === null ? [] : await judgeService(world.node(name), ['stop']))]);
   const unseen = node.facts.server === null && node.facts.state !== 'down';
   const { place } = node.facts;
   const holders = view.nodes.filter((other) => other !== node && other.facts.server?.slots.some((slot) => slot.name === name && slot.type === 'physical' && !slot.temporary) === true);

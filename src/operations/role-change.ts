@@ -1,4 +1,4 @@
-import { PgreplError } from '../errors.ts';
+import { PgreplError, refuseOn, type Reason } from '../errors.ts';
 import { REQUIRED_PARAMETERS } from '../postgres/control-data.ts';
 import { features } from '../postgres/features.ts';
 import { laterLsn } from '../postgres/lsn.ts';
@@ -10,6 +10,7 @@ import type { TopologyEdit } from '../topology/topology.ts';
 import type { Change } from './change.ts';
 import { basisOf, type ClusterView, type NodeView } from './cluster.ts';
 import { outsideConfig, STANDBY_CONF, valuesOf } from './config.ts';
+import { judgeService } from './judge-service.ts';
 import { pointsTo } from './roles.ts';
 import { RECOVERY_SETTINGS, renderNoStandby, renderStandby, restoreCommandIn } from './settings.ts';
 
@@ -135,6 +136,7 @@ export async function healAfterRoleChange(world: World, view: ClusterView, prima
   const late: Step[] = [];
   const notices: string[] = [];
   const paused: NodeView[] = [];
+  const reasons: Reason[] = [];
   const history = parseHistory(await (await world.node(name).server()).timelineHistory(server.timeline));
   for (const node of view.nodes) {
     if (node === primary) continue;
@@ -162,11 +164,13 @@ export async function healAfterRoleChange(world: World, view: ClusterView, prima
       notices.push(`${node.spec.name} is stopped, and its history does not lead to ${name}`);
       continue;
     }
+    reasons.push(...(await judgeService(world.node(node.spec.name), ['start'])));
     steps.push(slot, standbyFile(node, wanted), { kind: 'start-server', node: node.spec.name, directory: place.pgdata, configFile: node.config === null ? null : outsideConfig(node.config, place.pgdata), as: 'standby' });
     late.push({ kind: 'prove-streaming', node: node.spec.name, upstream: wanted.spec.name, primary: name, delayed: node.spec.delay !== undefined });
     // What it kept for others while it was the primary can only be seen once it runs.
     late.push(...view.nodes.filter((other) => other.spec.upstream !== node.spec.name).map((other): Step => ({ kind: 'drop-slot', node: node.spec.name, slot: other.spec.name })));
   }
+  refuseOn(`promote ${name}`, reasons);
   const inMemory = (server.settings['primary_conninfo']?.value ?? '') !== '';
   if (inMemory || valuesOf(primary.config?.standby ?? null).has('primary_conninfo')) late.push(noStandbyFile(primary));
   late.push(...staleSlots(view, primary, steps.length > 0));

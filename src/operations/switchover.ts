@@ -11,15 +11,15 @@ import { preparedFor } from './roles.ts';
 import { arrivalProof, clearSystemSettings, describeStandingStill, editsAfter, followersOf, leftPaused, noStandbyFile, repointSteps, standbyFile } from './role-change.ts';
 import type { Promote } from './wants.ts';
 
-/** A planned switchover, or the rest of one that was interrupted after the primary was stopped. Nothing acknowledged is lost. */
-export function decideSwitchover(view: ClusterView, primary: NodeView, want: Promote): Change {
+/** A planned switchover, or the rest of one that was interrupted after the primary was stopped. Nothing acknowledged is lost. `service`: what keeps the primary from being stopped or started. */
+export function decideSwitchover(view: ClusterView, primary: NodeView, want: Promote, service: readonly Reason[]): Change {
   const interrupted = primary.facts.server === null;
   const candidate = chooseCandidate(view, primary, want);
   const title = `switchover to ${candidate?.spec.name ?? want.name ?? 'a standby'}`;
   if (candidate === undefined) refuseOn(title, [noCandidate(view)]);
   if (candidate === undefined) throw new Error('unreachable');
   const siblings = followersOf(view, primary).filter((node) => node !== candidate);
-  refuseOn(title, [...judgePrimary(primary, interrupted), ...judgeCandidate(view, primary, candidate, siblings, 'planned')]);
+  refuseOn(title, [...judgePrimary(primary, interrupted), ...service, ...judgeCandidate(view, primary, candidate, siblings, 'planned')]);
   const name = candidate.spec.name;
   const fragile = whatBreaks(primary, candidate);
   return {

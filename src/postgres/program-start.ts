@@ -15,8 +15,8 @@ const ALIVE_MS = 100;
 const GONE_MS = 400;
 const LOG_LINES = 15;
 
-/** Starts the postmaster and waits, by its pid file, until it accepts sessions. Throws `start-failed` with the end of its log. */
-export async function startPostmaster(host: Host, argv: Words, env: Env, options: StartOptions, alive: (pid: number | null) => Promise<boolean>): Promise<void> {
+/** Starts the postmaster (systemd is asked by `login`) and waits, by its pid file, until it accepts sessions. Throws `start-failed` with the end of its log. */
+export async function startPostmaster(host: Host, login: Host, argv: Words, env: Env, options: StartOptions, alive: (pid: number | null) => Promise<boolean>): Promise<void> {
   const { directory, logFile, service, deadlineMs, signal } = options;
   const mode = (await host.stat(await host.realPath(directory)))?.mode;
   if (mode !== undefined && (mode & 0o7777) !== 0o700 && (mode & 0o7777) !== 0o750) {
@@ -27,7 +27,7 @@ export async function startPostmaster(host: Host, argv: Words, env: Env, options
   const [stale, logSize] = await Promise.all([host.readText(`${directory}/postmaster.pid`), logSizeOf(host, logFile)]);
   const until = performance.now() + deadlineMs;
   // pg_ctl comes back at once; a manager waits until the server is up.
-  const exit = await serviceHost(host, service).run({ argv, env: service.manager === 'pg_ctl' ? env : {}, effect: 'changes', signal, deadlineMs });
+  const exit = await serviceHost(host, login, service).run({ argv, env: service.manager === 'pg_ctl' ? env : {}, effect: 'changes', signal, deadlineMs });
   if (exit.code !== 0) {
     throw await startFailed(host, options, logSize, `${argv[0].slice(argv[0].lastIndexOf('/') + 1)} ${howItEnded(exit)}`, lastLines(`${exit.stdout}\n${exit.stderr}`));
   }
@@ -71,9 +71,9 @@ kill -INT "$pid" 2>/dev/null || ! kill -0 "$pid" 2>/dev/null
 `;
 
 /** Sends the fast shutdown to the postmaster of this directory; fine when there is none. */
-export async function signalFastStop(host: Host, directory: string, service: Service): Promise<void> {
+export async function signalFastStop(host: Host, login: Host, directory: string, service: Service): Promise<void> {
   const words = serviceStop(service);
-  const exit = words === null ? await host.run({ argv: ['sh', '-c', STOP_SCRIPT, 'sh', directory], effect: 'changes' }) : await serviceHost(host, service).run({ argv: words, effect: 'changes' });
+  const exit = words === null ? await host.run({ argv: ['sh', '-c', STOP_SCRIPT, 'sh', directory], effect: 'changes' }) : await serviceHost(host, login, service).run({ argv: words, effect: 'changes' });
   if (exit.code !== 0) throw new PgreplError('unfinished', 'stop-failed', `the server of ${directory} could not be told to stop`, { details: lastLines(exit.stderr) });
 }
 

@@ -15,8 +15,8 @@ const LEFTOVER = /(?:^|\/)(?:initdb|pg_basebackup|pg_verifybackup|pg_rewind|pg_w
 /** A postmaster, as its arguments show it before it has a pid file. */
 const SERVER = /(?:^|\/)(?:postgres|postmaster)$/;
 
-/** The programs of one installation, run on this host with the rights of its user. */
-export function openPrograms(host: Host, found: FoundPrograms): Programs {
+/** The programs of one installation, run on this host with the rights of its user. `login` has those of whoever pgrepl comes as: he asks systemd. */
+export function openPrograms(host: Host, login: Host, found: FoundPrograms): Programs {
   const { binDir, versionNumber, libraryDir } = found;
   const words = programWords(found);
   // A relocated installation would load the system's libpq instead of its own, and its WAL receiver would fail.
@@ -64,10 +64,10 @@ export function openPrograms(host: Host, found: FoundPrograms): Programs {
         if ((await host.processesNaming(options.directory)).some(({ command }) => SERVER.test(command.split(/\s/, 1)[0] ?? ''))) return true;
         return pid !== null && (await processes(options.directory)).some((process) => process.pid === pid);
       };
-      await startPostmaster(host, words.start(options), env, options, alive);
+      await startPostmaster(host, login, words.start(options), env, options, alive);
     },
     signalFastStop: async (directory, service) => {
-      await signalFastStop(host, directory, service);
+      await signalFastStop(host, login, directory, service);
     },
     waitStopped: async (directory, deadlineMs, signal) => {
       const real = await host.realPath(directory);

@@ -1,6 +1,4 @@
-import { PgreplError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
-import { findUnit } from './unit.ts';
 
 type Words = readonly [string, ...string[]];
 
@@ -14,6 +12,8 @@ export type Service =
       readonly unit: string;
       /** True when it starts a server again that has ended well (`Restart=always` or `on-success`): then only the manager may stop it. */
       readonly restarts: boolean;
+      /** Whoever pgrepl comes as is not root, and asks through sudo. */
+      readonly sudo: boolean;
       /** The unit is one of postgresql-common. */
       readonly pair: DebianPair | null;
     };
@@ -39,15 +39,25 @@ export function configFileOf(service: Service): string | null {
   return pair === null ? null : `${configFolderOf(pair)}/postgresql.conf`;
 }
 
+/** Prints `systemd` where that runs the machine, and what start.conf of a new pair will say (createcluster.conf). Fails without pg_createcluster. */
+const LOOK_FOR_TOOL = `
+command -v pg_createcluster >/dev/null || exit 1
+[ ! -d /run/systemd/system ] || echo systemd
+sed -n "s/^[[:space:]]*start_conf[[:space:]]*=[[:space:]]*'\\{0,1\\}\\([a-z]*\\).*/start \\1/p" /etc/postgresql-common/createcluster.conf 2>/dev/null
+exit 0
+`;
+
 /**
- * The pair that Debian's own layout would make of a new data directory: `/var/lib/postgresql/VERSION/NAME` on a machine that has
- * pg_createcluster. `null` for every other directory, and where that machine does without.
+ * The pair that Debian's own layout would make of a new data directory, `/var/lib/postgresql/VERSION/NAME` on a machine that has
+ * pg_createcluster, and who would start it then. `null` for every other directory, and where that machine does without.
  */
-export async function pairToMake(host: Host, directory: string): Promise<Pick<DebianPair, 'version' | 'name'> | null> {
+export async function pairToMake(host: Host, directory: string): Promise<{ readonly pair: DebianPair; readonly systemd: boolean } | null> {
   const [, version, name] = /^\/var\/lib\/postgresql\/([0-9]+)\/([A-Za-z0-9_.]+)$/.exec(directory) ?? [];
   if (version === undefined || name === undefined) return null;
-  const exit = await host.run({ argv: ['sh', '-c', 'command -v pg_createcluster'], effect: 'reads' });
-  return exit.code === 0 ? { version, name } : null;
+  const exit = await host.run({ argv: ['sh', '-c', LOOK_FOR_TOOL], effect: 'reads' });
+  if (exit.code !== 0) return null;
+  const start = [...exit.stdout.matchAll(/^start (\S+)$/gm)].at(-1)?.[1] ?? 'auto';
+  return { pair: { version, name, start }, systemd: /^systemd$/m.test(exit.stdout) };
 }
 
 /** In one or two words, as the plan shows it. */
@@ -64,6 +74,11 @@ export function renderService(service: Service): string {
   }
 }
 
+/** sudo itself and not a shell under it: a line in sudoers may then allow these words and no others. */
+function systemctl({ unit, sudo }: Extract<Service, { manager: 'systemd' }>, ...verb: readonly string[]): Words {
+  return sudo ? ['sudo', '-n', 'systemctl', ...verb, unit] : ['systemctl', ...verb, unit];
+}
+
 /** The words by which a manager starts its server, `null` for `pg_ctl`. Neither of them comes back before the server is up or has failed. */
 export function serviceStart(service: Service): Words | null {
   switch (service.manager) {
@@ -72,7 +87,7 @@ export function serviceStart(service: Service): Words | null {
     case 'debian':
       return ['pg_ctlcluster', service.pair.version, service.pair.name, 'start', '--skip-systemctl-redirect'];
     case 'systemd':
-      return ['systemctl', 'start', service.unit];
+      return systemctl(service, 'start');
     default:
       return service satisfies never;
   }
@@ -83,69 +98,16 @@ export function serviceStart(service: Service): Words | null {
  * ended well just notes the end, and the second in which nobody takes writes is shorter.
  */
 export function serviceStop(service: Service): Words | null {
-  return service.manager === 'systemd' && service.restarts ? ['systemctl', 'stop', '--no-block', service.unit] : null;
+  return service.manager === 'systemd' && service.restarts ? systemctl(service, 'stop', '--no-block') : null;
 }
 
-/** Whose rights these words need: units are root's, everything else is the owner's. */
-export function serviceHost(host: Host, service: Service): Host {
-  return service.manager === 'systemd' ? host.as('root') : host;
+/** Who says these words: systemd is asked by whoever pgrepl comes as, `login`; everything else is done by the owner. */
+export function serviceHost(host: Host, login: Host, service: Service): Host {
+  return service.manager === 'systemd' ? login : host;
 }
 
 /** Where the server writes before its own logging begins. */
 export function serviceLog(service: Service, otherwise: string): string {
   const pair = service.manager === 'pg_ctl' ? null : service.pair;
   return pair === null ? otherwise : `/var/log/postgresql/postgresql-${pair.version}-${pair.name}.log`;
-}
-
-/**
- * Arguments: data directory. Prints `process-one` when the server itself is that, `systemd` when that is, `debian VERSION NAME START` for the pair whose configuration names this
- * directory (pg_createcluster always writes it there), and the units of PostgreSQL as `systemctl show` tells them, each after a line `unit`.
- * postgresql-common's units are only there for a pair, and are asked by its name.
- */
-const LOOK = `
-data=$1
-pair=
-[ ! /proc/1/cwd -ef "$data" ] || echo process-one
-for conf in /etc/postgresql/*/*/postgresql.conf; do
-  [ -r "$conf" ] || continue
-  named=$(sed -n "s/^[[:space:]]*data_directory[[:space:]]*=\\{0,1\\}[[:space:]]*'\\([^']*\\)'.*/\\1/p" "$conf" | tail -n 1)
-  [ "$named" = "$data" ] || { [ -n "$named" ] && [ "$named" -ef "$data" ]; } || continue
-  folder=\${conf%/postgresql.conf}
-  pair=$folder
-  name=\${folder##*/}
-  version=\${folder%/*}
-  version=\${version##*/}
-  printf 'debian %s %s %s\\n' "$version" "$name" "$(sed -n 's/^[[:space:]]*\\([a-z][a-z]*\\).*/\\1/p' "$folder/start.conf" 2>/dev/null | head -n 1)"
-done
-[ -d /run/systemd/system ] || exit 0
-echo systemd
-show() { systemctl show --property=Id,LoadState,Restart,Environment,ExecStart "$@" 2>/dev/null; }
-if [ -n "$pair" ]; then show "postgresql@$version-$name.service"
-else
-  units=$(systemctl list-unit-files --no-legend --no-pager --type=service 'postgresql*' 2>/dev/null | sed -n 's/^\\([^ @]*\\.service\\).*/\\1/p')
-  [ -z "$units" ] || show $units
-fi
-exit 0
-`;
-
-/** Finds who starts the server of this directory; changes nothing. A directory that is not there yet is nobody's but `pg_ctl`'s. Throws `process-one`. */
-export async function findService(host: Host, directory: string): Promise<Service> {
-  const exit = await host.run({ argv: ['sh', '-c', LOOK, 'sh', directory], effect: 'reads' });
-  return parseService(exit.stdout, directory);
-}
-
-/** What `LOOK` printed. Throws `process-one` for a server whose stop would take its whole container along (hazard M08). */
-export function parseService(text: string, directory: string): Service {
-  const lines = text.split('\n');
-  if (lines.includes('process-one')) {
-    throw new PgreplError('refused', 'process-one', `the server of ${directory} is process 1 of its container, and stopping it would stop the container`, {
-      hint: 'pgrepl cannot start or stop such a server yet: run it in a container whose process 1 is something else.',
-    });
-  }
-  const [, version, name, start] = lines.map((line) => /^debian (\S+) (\S+) ?(\S*)$/.exec(line)).find((match) => match !== null) ?? [];
-  const pair = version === undefined || name === undefined ? null : { version, name, start: start === undefined || start === '' ? 'auto' : start };
-  const at = lines.indexOf('systemd');
-  const unit = at < 0 ? null : findUnit(lines.slice(at + 1).join('\n'), pair === null ? { directory } : { id: `postgresql@${pair.version}-${pair.name}.service` });
-  if (unit !== null) return { manager: 'systemd', unit: unit.id, restarts: unit.restarts, pair };
-  return pair === null ? PG_CTL : { manager: 'debian', pair };
 }

@@ -36,6 +36,8 @@ export interface WorldOptions {
 interface Kept {
   readonly place: NodePlace;
   readonly host: Host;
+  /** With the rights of whoever pgrepl comes as. */
+  readonly login: Host;
   found: Promise<FoundPrograms> | null;
   service: Promise<Service> | null;
   session: Promise<Session> | null;
@@ -50,10 +52,10 @@ export type LiveWorld = World & { readOnly(): World; close(): Promise<void> };
 export function createWorld(options: WorldOptions): LiveWorld {
   const hosts = new Map<string, Host>();
   // Nodes on one machine share one way to it, whoever they act as there.
-  const hostAt = (via: string, user: string): Host => {
+  const machineAt = (via: string): Host => {
     const machine = hosts.get(via) ?? deferredHost(via, '', async () => await options.ways.to(via));
     hosts.set(via, machine);
-    return machine.as(user);
+    return machine;
   };
   const kept = new Map<string, Kept>();
   const keptOf = (name: string): Kept => {
@@ -62,8 +64,12 @@ export function createWorld(options: WorldOptions): LiveWorld {
     const place = options.places.find((one) => one.name === name);
     if (place === undefined) throw usageError('node-unknown', `there is no node ${name}`, { hint: `The cluster file names ${options.places.map((one) => one.name).join(', ')}.` });
     const { trace } = options;
-    const host = hostAt(place.via, place.osUser);
-    const fresh: Kept = { place, host: trace === undefined ? host : traced(host, (words) => { trace(place.name, words); }), found: null, service: null, session: null, servers: new Map() };
+    const machine = machineAt(place.via);
+    const host = machine.as(place.osUser);
+    // Into a container everybody comes as whom he likes.
+    const login = /^docker:|\/docker\//.test(place.via) ? machine.as('root') : machine;
+    const listened = (one: Host): Host => (trace === undefined ? one : traced(one, (words) => { trace(place.name, words); }));
+    const fresh: Kept = { place, host: listened(host), login: listened(login), found: null, service: null, session: null, servers: new Map() };
     kept.set(name, fresh);
     return fresh;
   };
@@ -94,8 +100,8 @@ export function createWorld(options: WorldOptions): LiveWorld {
 
 function nodeWorld(kept: Kept, options: WorldOptions, signal: AbortSignal, searches: Map<string, Promise<FoundPrograms>>): NodeWorld {
   const { place } = kept;
-  const host = options.readOnly ? onlyReads(kept.host) : kept.host;
-  return {
+  const [host, login] = options.readOnly ? [onlyReads(kept.host), onlyReads(kept.login)] : [kept.host, kept.login];
+  const world: NodeWorld = {
     place,
     host,
     programs: async () => {
@@ -104,7 +110,7 @@ function nodeWorld(kept: Kept, options: WorldOptions, signal: AbortSignal, searc
         const found = await kept.found;
         // Loaded with the first program: a status of healthy servers starts none.
         const { openPrograms } = await import('../postgres/programs.ts');
-        return openPrograms(host, found);
+        return openPrograms(host, login, found);
       } catch (thrown) {
         // They may be installed by the time of the next question.
         kept.found = null;
@@ -112,9 +118,17 @@ function nodeWorld(kept: Kept, options: WorldOptions, signal: AbortSignal, searc
         throw thrown;
       }
     },
+    needsSudo: async () => {
+      const { needsSudo } = await import('../postgres/service-rights.ts');
+      return await needsSudo(kept.login);
+    },
+    mayAskService: async (verb, service) => {
+      const { mayAsk } = await import('../postgres/service-rights.ts');
+      return await mayAsk(onlyReads(kept.login), service ?? (await world.service()), verb);
+    },
     service: async (how) => {
       if (how?.again === true) kept.service = null;
-      const looking = (kept.service ??= import('../postgres/service.ts').then(async ({ findService }) => await findService(kept.host, place.pgdata)));
+      const looking = (kept.service ??= import('../postgres/find-service.ts').then(async ({ findService }) => await findService(kept.host, kept.login, place.pgdata, place.service ?? null)));
       try {
         return await looking;
       } catch (thrown) {
@@ -129,6 +143,7 @@ function nodeWorld(kept: Kept, options: WorldOptions, signal: AbortSignal, searc
     },
     proveLogin: async ({ host: address, port }, user, password) => await replicationIdentify(await host.connect({ host: address, port }, 10_000), user, password, place.name),
   };
+  return world;
 }
 
 async function search(place: NodePlace, host: Host, binDir: string | undefined, searches: Map<string, Promise<FoundPrograms>>): Promise<FoundPrograms> {

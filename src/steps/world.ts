@@ -1,5 +1,6 @@
 import type { Host } from '../host/host.ts';
 import type { NodeName, RoleName } from '../postgres/names.ts';
+import type { MissingRight } from '../postgres/service-rights.ts';
 import type { Service } from '../postgres/service.ts';
 import type { Programs } from '../postgres/tools.ts';
 import type { Glimpse, Server } from '../postgres/server.ts';
@@ -17,6 +18,8 @@ export interface NodePlace {
   readonly via: string;
   /** `tcp`: pgrepl's own sessions go straight to `host` and `port`, from where it runs. */
   readonly connect?: 'socket' | 'tcp' | undefined;
+  /** Who starts the server, when the cluster file says so: `pg_ctl`, `pg_ctlcluster` or the name of a unit. */
+  readonly service?: string | undefined;
   readonly osUser: string;
   /** Superuser of pgrepl's own sessions. */
   readonly adminUser: string;
@@ -33,6 +36,10 @@ export interface NodeWorld {
   programs(): Promise<Programs>;
   /** Who starts and stops its server. Found at first use and kept; looked for `again` once that was changed. */
   service(how?: { readonly again: true }): Promise<Service>;
+  /** Whether whoever pgrepl comes as is not root on this machine, and so asks systemd through sudo. */
+  needsSudo(): Promise<boolean>;
+  /** What is missing for whoever pgrepl comes as to have that service (default: the one found) start or stop the server. Changes nothing. */
+  mayAskService(verb: 'start' | 'stop', service?: Service): Promise<MissingRight | null>;
   /**
    * A session of the superuser, kept open and shared until the server or `forget` ends it; opened again at the next call.
    * Over the Unix socket that postmaster.pid names first. Throws `server-down`, `login-refused`, `server-starting`, …

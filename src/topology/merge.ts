@@ -101,6 +101,7 @@ function specOf(name: string, says: NodeEntry): NodeSpec {
     pgdata: says.pgdata ?? '',
     via: says.via ?? 'local',
     connect: says.connect,
+    service: says.service,
     osUser: says['os-user'],
     adminUser: says['admin-user'],
     binDir: says['bin-dir'],

@@ -147,6 +147,7 @@ function entriesOf(node: NodeSpec): readonly (readonly [keyof NodeEntry, unknown
     ['pgdata', node.pgdata, undefined],
     ['via', node.via, 'local'],
     ['connect', node.connect, undefined],
+    ['service', node.service, undefined],
     ['os-user', node.osUser, undefined],
     ['admin-user', node.adminUser, undefined],
     ['bin-dir', node.binDir, undefined],

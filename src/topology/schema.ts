@@ -23,6 +23,7 @@ const nodeSchema = z.strictObject(
     pgdata: absolutePath.describe('Data directory'),
     via: text(VIA, 'must be local, ssh://[user@]host[:port], docker://container or ssh://host/docker/container').describe('How pgrepl reaches the machine'),
     connect: z.enum(['socket', 'tcp'], { error: 'must be socket or tcp' }).describe("How pgrepl's own sessions reach the server: the Unix socket through `via` (socket, what holds when nothing is said), or straight to host and port"),
+    service: text(/^(?:pg_ctl|pg_ctlcluster|[A-Za-z0-9:_.\\@-]+\.service)$/, 'must be pg_ctl, pg_ctlcluster or the name of a unit, such as postgresql-17.service').describe('Who starts and stops the server; found when nothing is said'),
     'os-user': oneLine.describe('Operating-system user that owns the server'),
     'admin-user': oneLine.describe("Superuser of pgrepl's own sessions"),
     'bin-dir': absolutePath.describe('PostgreSQL programs'),

@@ -10,6 +10,8 @@ export interface NodeSpec {
   readonly via: string;
   /** How pgrepl's own sessions reach the server; missing: the Unix socket, through `via`. */
   readonly connect?: 'socket' | 'tcp' | undefined;
+  /** Who starts its server: `pg_ctl`, `pg_ctlcluster` or a unit of systemd; missing: whoever is found. */
+  readonly service?: string | undefined;
   readonly osUser?: string | undefined;
   readonly adminUser?: string | undefined;
   readonly binDir?: string | undefined;

@@ -319,6 +319,8 @@ function nodeWorld(fleet: FakeFleet, name: string, gate: Gate, leavesOrphans: bo
     host,
     programs: async () => await gate.read((): Programs => programs),
     service: async () => await Promise.resolve(PG_CTL),
+    needsSudo: async () => await Promise.resolve(false),
+    mayAskService: async () => await Promise.resolve(null),
     server: async () =>
       await gate.read((): Server => {
         if (session === null || session.broken) session = openSession();
