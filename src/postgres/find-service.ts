@@ -8,7 +8,7 @@ import { findUnit, type Unit } from './unit.ts';
 interface Looked {
   /** There is a data directory already. */
   readonly data: boolean;
-  /** The server is process 1 of its container, or the one that the init there was started for. */
+  /** The server is process 1 of its container, or the one that process 1 there watches over. */
   readonly processOne: boolean;
   /** systemd runs the machine. */
   readonly systemd: boolean;
@@ -18,8 +18,8 @@ interface Looked {
 }
 
 /**
- * Arguments: data directory, and a unit to show whatever it is called. Prints `data` when that is one, `process-one` when the server itself is that or what its
- * container's init was started for, `systemd` when that is, `debian VERSION NAME START` for the pair whose configuration names this
+ * Arguments: data directory, and a unit to show whatever it is called. Prints `data` when that is one, `process-one` when the server itself is that or runs
+ * right below process 1 in its session, as what an init or a supervisor was started for (pg_ctl and systemd give it a session of its own), `systemd` when that is, `debian VERSION NAME START` for the pair whose configuration names this
  * directory (pg_createcluster always writes it there), and the units of PostgreSQL as `systemctl show` tells them, each after a line `unit`.
  * postgresql-common's units are only there for a pair, and are asked by its name.
  */
@@ -29,9 +29,7 @@ pair=
 pid=
 [ ! -e "$data/PG_VERSION" ] || echo data
 read -r pid 2>/dev/null <"$data/postmaster.pid"
-if [ /proc/1/cwd -ef "$data" ]; then echo process-one
-elif [ -n "$pid" ] && [ "$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$pid/status" 2>/dev/null)" = 1 ] && tr '\\0' '\\n' </proc/1/cmdline 2>/dev/null | grep -qE '(^|/)(postgres|postmaster|docker-entrypoint\\.sh)$'; then echo process-one
-fi
+if [ /proc/1/cwd -ef "$data" ] || { [ -n "$pid" ] && [ "$(sed 's/^.*) //' "/proc/$pid/stat" 2>/dev/null | cut -d ' ' -f 2,4)" = '1 1' ]; }; then echo process-one; fi
 for conf in /etc/postgresql/*/*/postgresql.conf; do
   [ -r "$conf" ] || continue
   named=$(sed -n "s/^[[:space:]]*data_directory[[:space:]]*=\\{0,1\\}[[:space:]]*'\\([^']*\\)'.*/\\1/p" "$conf" | tail -n 1)
@@ -74,7 +72,7 @@ export async function findService(host: Host, login: Host, directory: string, wa
 export function parseService(text: string, directory: string, how: { readonly wanted: string | null; readonly sudo: boolean }): Service {
   const looked = parseLook(text);
   if (looked.processOne) {
-    throw new PgreplError('refused', 'process-one', `the server of ${directory} is process 1 of its container: stopping it would stop the container, and nothing could be done in there until somebody starts both again`, {
+    throw new PgreplError('refused', 'process-one', `the server of ${directory} is process 1 of its container, or watched over by that: whoever stops it stops the container, or has it started again`, {
       hint: 'pgrepl starts and stops servers in containers whose process 1 is something else.',
     });
   }

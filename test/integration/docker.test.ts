@@ -1,4 +1,9 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, test, vi } from 'vitest';
+import { openHost } from '../../src/host/open-host.ts';
+import { findService } from '../../src/postgres/find-service.ts';
+import { mayAsk } from '../../src/postgres/service-rights.ts';
+import { serviceStart } from '../../src/postgres/service.ts';
 import { SUITES, withContainers } from '../support/containers.ts';
 import { docker, whyNoDocker } from '../support/docker.ts';
 
@@ -65,12 +70,68 @@ describe.skipIf(missing !== null).each(MAJORS)('PostgreSQL %i in containers', (m
       expect(c.run('db2', 'root', 'find', data, '-maxdepth', '1', '-name', 'p*.conf', '!', '-name', 'postgresql.auto.conf')).toBe('');
       expect((await c.ok('add-standby', 'db2', '--yes', '--json')).json.at(-1)).toMatchObject({ outcome: 'unchanged' });
 
+      // Hazard M04: what nobody would start again is not stopped; "manual" is no boot and no obstacle.
+      const start = (word: string): string => c.run('db1', 'root', 'sh', '-c', `echo ${word} > /etc/postgresql/${major}/main/start.conf`);
+      start('disabled');
+      const refused = await c.pgrepl('switchover', 'db2', '--yes', '--json');
+      expect([refused.exit, JSON.stringify(refused.json.at(-1))]).toEqual([3, expect.stringContaining('start-disabled')]);
+      start('manual');
+      // Hazard I08: never behind the back of whoever runs it.
+      const written = readFileSync(c.file, 'utf8');
+      writeFileSync(c.file, written.replace(/^( +)db1:\n/m, '$1db1:\n$1  service: pg_ctl\n'));
+      const contradicts = await c.pgrepl('switchover', 'db2', '--yes', '--json');
+      expect([contradicts.exit, JSON.stringify(contradicts.json.at(-1))]).toEqual([3, expect.stringContaining('service-contradicts')]);
+      writeFileSync(c.file, written.replace(/^( +)db1:\n/m, `$1db1:\n$1  service: ${manager === 'systemd' ? `postgresql@${major}-main.service` : 'pg_ctlcluster'}\n`));
+      expect(c.sql('db1', 'SELECT pg_is_in_recovery()')).toBe('f');
+
       await c.ok('switchover', 'db2', '--yes');
       isByManager('db1');
+      expect(c.run('db1', 'root', 'cat', `/etc/postgresql/${major}/main/start.conf`)).toBe('manual');
       isByManager('db2');
       expect(c.sql('db2', 'SELECT pg_is_in_recovery()')).toBe('f');
       c.sql('db2', 'CREATE TABLE shown AS SELECT 42 AS n');
       await c.eventually('db1', 'SELECT n FROM shown', '42');
+    });
+  });
+
+  test('a server that is process 1 of its container, or what an init there was started for, is adopted and copied, and never stopped (hazards M08, I15)', async () => {
+    const script = `bin=$(echo /usr/lib/postgresql/*/bin); $bin/initdb --auth=trust ${PGDATA} >/dev/null; exec $bin/postgres -D ${PGDATA} -c listen_addresses='*'`;
+    await withContainers({ major, nodes: ['db1', 'db2', 'db3'], serves: { db1: { script, below: 'nothing' }, db2: { script, below: 'init' } } }, async (c) => {
+      for (const node of ['db1', 'db2']) {
+        await c.eventually(node, 'SELECT 1', '1');
+        const file = ['-f', `${node}.yaml`];
+        await c.ok('init-primary', ...c.at(node), '-D', PGDATA, '--yes', ...file);
+        if (node === 'db1') await c.ok('add-standby', ...c.at('db3'), '-D', PGDATA, '--yes', ...file);
+        const asked = node === 'db1' ? ['switchover', 'db3'] : ['init-primary', node, '--set', 'max_connections=90', '--restart'];
+        const refused = await c.pgrepl(...asked, '--yes', '--json', ...file);
+        expect([refused.exit, JSON.stringify(refused.json.at(-1))]).toEqual([3, expect.stringContaining(`docker update --restart=no ${c.name(node)}`)]);
+        expect(c.sql(node, 'SELECT pg_is_in_recovery()')).toBe('f');
+      }
+    });
+  });
+
+  test.skipIf(!canRunSystemd(major))('who may have systemd start a server is known before, and the line for sudoers that a refusal names is enough', async () => {
+    await withContainers({ major, nodes: ['db1'], init: 'systemd' }, async (c) => {
+      c.run('db1', 'root', 'pg_createcluster', String(major), 'main');
+      const at = async (user: string): Promise<{ readonly words: readonly string[]; readonly missing: Awaited<ReturnType<typeof mayAsk>> }> => {
+        const host = await openHost(`docker://${c.name('db1')}`, user);
+        const service = await findService(host.as('postgres'), host, `/var/lib/postgresql/${major}/main`, null);
+        const missing = await mayAsk(host, service, 'start');
+        await host.close();
+        return { words: serviceStart(service) ?? [], missing };
+      };
+      expect((await at('root')).words).toEqual(['systemctl', 'start', `postgresql@${major}-main.service`]);
+      expect((await at('root')).missing).toBeNull();
+      expect((await at('admin')).missing).toBeNull();
+      const { words, missing } = await at('dba');
+      expect(missing).toMatchObject({ user: 'dba' });
+      // With a password he might; pgrepl cannot.
+      c.run('db1', 'root', 'sh', '-c', 'echo "dba ALL=(ALL) ALL" > /etc/sudoers.d/asks');
+      expect((await at('dba')).missing).toEqual(missing);
+      c.run('db1', 'root', 'sh', '-c', `echo '${missing?.sudoers ?? ''}' > /etc/sudoers.d/pgrepl`);
+      expect((await at('dba')).missing).toBeNull();
+      c.run('db1', 'dba', ...words);
+      expect(c.run('db1', 'root', 'systemctl', 'is-active', `postgresql@${major}-main`)).toBe('active');
     });
   });
 });

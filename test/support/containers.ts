@@ -15,6 +15,8 @@ export interface Containers {
   /** `--via`, `--host` and the name: what init-primary and add-standby need besides the data directory. */
   at(node: string): readonly string[];
   name(node: string): string;
+  /** The cluster file. */
+  readonly file: string;
   /** As `docker exec`, as this user; rejects unless it ends with 0. */
   run(node: string, user: string, ...words: readonly string[]): string;
   /** Asked by psql in the container, never through pgrepl: rows as lines, columns with `|` between them. */
@@ -30,13 +32,15 @@ export interface ContainersOptions {
   readonly nodes: readonly string[];
   /** `systemd` runs as process 1. */
   readonly init?: 'idle' | 'systemd';
+  /** For some of them, what a shell runs instead, as the user postgres: as process 1, or below an init. */
+  readonly serves?: Readonly<Record<string, { readonly script: string; readonly below: 'nothing' | 'init' }>>;
 }
 
 /** Without these systemd does not run in a container. */
 const SYSTEMD = ['--cap-add', 'SYS_ADMIN', '--cap-add', 'NET_ADMIN', '--security-opt', 'seccomp=unconfined', '--security-opt', 'apparmor=unconfined', '--tmpfs', '/run', '--tmpfs', '/run/lock', '--cgroupns=private'];
 
 /** Gives a story its containers and takes them away, with everything in them; nothing may be left at work in them in between. */
-export async function withContainers({ major, nodes, init = 'idle' }: ContainersOptions, story: (c: Containers) => Promise<void>): Promise<void> {
+export async function withContainers({ major, nodes, init = 'idle', serves = {} }: ContainersOptions, story: (c: Containers) => Promise<void>): Promise<void> {
   const image = fleetImage(major, init === 'systemd' ? 'systemd' : 'node');
   const root = mkdtempSync(join(tmpdir(), 'pgr-containers-'));
   const prefix = `pgrepl-${process.pid}-${Math.random().toString(36).slice(2, 8)}`;
@@ -53,7 +57,9 @@ export async function withContainers({ major, nodes, init = 'idle' }: Containers
   try {
     for (const node of nodes) {
       const options = ['--hostname', node, '--network', prefix];
-      if (init === 'idle') idleContainer(name(node), image, ...options);
+      const serve = serves[node];
+      if (serve !== undefined) docker('run', '--detach', '--rm', ...(serve.below === 'init' ? ['--init'] : []), '--user', 'postgres', '--name', name(node), ...options, image, 'sh', '-c', serve.script);
+      else if (init === 'idle') idleContainer(name(node), image, ...options);
       else docker('run', '--detach', '--rm', '--name', name(node), ...SYSTEMD, ...options, image);
     }
     const run: Containers['run'] = (node, user, ...words) => docker('exec', '-u', user, name(node), ...words);
@@ -62,6 +68,7 @@ export async function withContainers({ major, nodes, init = 'idle' }: Containers
     await story({
       major,
       name,
+      file: env.PGREPL_FILE,
       at: (node) => [node, '--via', `docker://${name(node)}`, '--host', docker('inspect', '--format', `{{(index .NetworkSettings.Networks "${prefix}").IPAddress}}`, name(node))],
       run,
       sql,
