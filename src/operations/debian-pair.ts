@@ -40,7 +40,8 @@ export function configFileOfPair(made: NewPair | null): string | null {
 /** A configuration that is there without its data directory, or of another one: pg_createcluster would not touch it either. */
 export async function pairTrouble(node: NodeWorld, facts: NodeFacts): Promise<readonly Reason[]> {
   const made = await newPairOf(node);
-  if (made === null || (made.isThere && facts.staging !== null && facts.directory === 'data')) return [];
+  // Once our own run has published the directory, what it has begun there is gone on with.
+  if (made === null || (facts.staging !== null && facts.directory === 'data')) return [];
   const folder = configFolderOf(made.pair);
   if ((await node.host.list(folder)) === null) return [];
   const { version, name } = made.pair;

@@ -1,4 +1,5 @@
 import { PgreplError } from '../errors.ts';
+import { parseConf, quoteConf, withoutSettings } from '../postgres/conf-file.ts';
 import { configFolderOf, type DebianPair } from '../postgres/service.ts';
 import { showsCommand, type Kind } from './kind.ts';
 import type { World } from './world.ts';
@@ -19,6 +20,8 @@ export interface CreatePair {
 
 /** What pg_createcluster takes over by itself. */
 const TAKEN_OVER = ['postgresql.conf', 'pg_hba.conf', 'pg_ident.conf'];
+/** What it sets itself in the first of them. */
+const SET_ANEW = ['data_directory', 'hba_file', 'ident_file', 'external_pid_file', 'port'];
 
 export const createPair: Kind<CreatePair, null> = {
   title: (step) => `make it the cluster ${step.pair.version} ${step.pair.name} of this machine: its configuration in ${configFolderOf(step.pair)}`,
@@ -35,7 +38,10 @@ export const createPair: Kind<CreatePair, null> = {
   apply: async (step, world) => {
     const node = world.node(step.node);
     const folder = configFolderOf(step.pair);
-    if ((await node.host.stat(`${folder}/postgresql.conf`)) === null) {
+    // Ours come last: with one of them there pg_createcluster has come to its end. One that did not would not go on by itself.
+    if (!((await node.host.list(folder)) ?? []).some((name) => step.files.includes(name))) {
+      await takeBack(step, world);
+      await nameDirectory(step, world);
       const exit = await node.host.run({ argv: wordsOf(step), effect: 'changes', deadlineMs: 60_000 });
       if (exit.code !== 0) {
         throw new PgreplError('undone', 'pair-failed', `pg_createcluster ended with ${exit.code ?? exit.signal ?? 'a signal'}`, { node: step.node, details: exit.stderr.split('\n').filter((line) => line !== '').slice(-5) });
@@ -51,14 +57,35 @@ export const createPair: Kind<CreatePair, null> = {
   // Only inside the run that made it: the folder was not there before.
   undo: async (step, _before, world) => {
     const node = world.node(step.node);
-    const folder = configFolderOf(step.pair);
-    if ((await node.host.list(step.directory)) !== null) {
-      for (const file of [...TAKEN_OVER, ...step.files]) await moveFile(world, step.node, `${folder}/${file}`, `${step.directory}/${file}`);
-    }
-    await node.host.removeTree(folder);
+    await takeBack(step, world);
     await node.service({ again: true });
   },
 };
+
+/** The configuration back in the data directory, and nothing left of the pair; fine when there is none. Throws `pair-failed` for that of another directory. */
+async function takeBack(step: CreatePair, world: World): Promise<void> {
+  const { host } = world.node(step.node);
+  const folder = configFolderOf(step.pair);
+  if ((await host.list(folder)) === null) return;
+  const conf = await host.readText(`${folder}/postgresql.conf`);
+  const named = parseConf(conf ?? '').findLast((entry) => entry.name === 'data_directory')?.value ?? step.directory;
+  if (named !== step.directory) throw new PgreplError('undone', 'pair-failed', `${folder} is the configuration of ${named}`, { node: step.node, next: [`pg_lsclusters ${step.pair.version} ${step.pair.name}`] });
+  if ((await host.list(step.directory)) !== null) {
+    for (const file of [...step.files, ...TAKEN_OVER]) {
+      // What is still there is whole; the other may have been cut off while it was copied.
+      if ((await host.stat(`${step.directory}/${file}`)) === null) await moveFile(world, step.node, `${folder}/${file}`, `${step.directory}/${file}`);
+    }
+  }
+  await host.removeTree(folder);
+}
+
+/** Said before it is moved: so the configuration is known to belong to this directory from the first moment on. */
+async function nameDirectory(step: CreatePair, world: World): Promise<void> {
+  const { host } = world.node(step.node);
+  const file = `${step.directory}/postgresql.conf`;
+  const text = withoutSettings((await host.readText(file)) ?? '', SET_ANEW).text;
+  await host.writeText(file, `${text}${text === '' || text.endsWith('\n') ? '' : '\n'}data_directory = ${quoteConf(step.directory)}\n`);
+}
 
 function wordsOf(step: CreatePair): [string, ...string[]] {
   return ['pg_createcluster', '--datadir', step.directory, '--port', String(step.port), step.pair.version, step.pair.name];

@@ -2,6 +2,7 @@ import { PassThrough, type Duplex } from 'node:stream';
 import { PgreplError } from '../../src/errors.ts';
 import type { Address, Command, Exit, FileStat, HeldLock, Host, LiveProcess, LockHolder } from '../../src/host/host.ts';
 import { WRITE_PREFIX } from '../../src/host/scripts.ts';
+import { runDebian } from './fake-debian.ts';
 import { Disk, nameOf, newDisk, parentOf, type DiskState, type Entry } from './fake-disk.ts';
 import { PowerCut, type Gate } from './fake-gate.ts';
 
@@ -27,6 +28,8 @@ export interface MachineState {
   /** Nobody reaches it, and it reaches nobody. */
   isolated: boolean;
   readonly locks: Map<string, LockHolder>;
+  /** postgresql-common is installed. */
+  debian: boolean;
 }
 
 export function newMachine(name: string, addresses: readonly string[], users: readonly string[] = ['postgres']): MachineState {
@@ -39,6 +42,7 @@ export function newMachine(name: string, addresses: readonly string[], users: re
     nextPid: 100,
     isolated: false,
     locks: new Map(),
+    debian: false,
   };
   const disk = new Disk(machine.disk);
   for (const path of ['/home', '/srv', '/var', '/tmp']) disk.makeDirectory(path, { owner: 'root', mode: 0o755 });
@@ -83,6 +87,8 @@ export class FakeHost implements Host {
   }
 
   async run(command: Command): Promise<Exit> {
+    const exit = this.#machine.debian ? await runDebian(this, command) : null;
+    if (exit !== null) return exit;
     const stub = this.#stub;
     if (stub === null) throw new Error(`the fake machine ${this.label} has no program ${command.argv.join(' ')}`);
     const run = (): Exit => stub(command);

@@ -47,7 +47,7 @@ export function secondPrimaryAtHand(fleet: FleetState, postgres: Postgres, at: {
 }
 
 /** Files that only tell how often and when something happened; a server's log stays on purpose, whatever is undone, and what a write cut off left goes with the next write beside it. */
-const NOISE = /(?:^|\/)(?:postmaster\.pid|\.pgrepl-write\.[^/]*|backup_label\.old|backup_manifest|\.pgrepl|log|log\/[a-z0-9]+\.log)$/;
+const NOISE = /(?:^|\/)(?:postmaster\.pid|\.pgrepl-write\.[^/]*|backup_label\.old|backup_manifest|\.pgrepl|log|log\/[a-z0-9]+\.log|postgresql-[0-9]+-[a-z0-9]+\.log)$/;
 
 export function snapshotOf(fleet: FleetState, postgres: Postgres): Snapshot {
   const systems = new Names('S');

@@ -9,6 +9,7 @@ import { renderTimelineId } from '../../src/postgres/timeline.ts';
 import { settingBytes } from '../../src/postgres/units.ts';
 import { majorOf } from '../../src/postgres/version.ts';
 import { Secret } from '../../src/secret.ts';
+import { configFileFor, fileOf } from './fake-debian.ts';
 import { DataDirectory, recordAt, type WalRecord } from './fake-data-directory.ts';
 import { diskOf, machineNamed, nextNumber, serverIn, settingOf, type FleetState, type ReceiverState, type RunningServer } from './fake-fleet.ts';
 import { startProcess, type MachineState } from './fake-host.ts';
@@ -47,7 +48,7 @@ export class Postgres {
   /** Starts a server as `pg_ctl start` does, up to the moment when it accepts sessions. Throws `StartFailed`. */
   start(machineName: string, directory: string, options: { readonly configFile?: string | null; readonly versionNumber: number }): RunningServer {
     const machine = machineNamed(this.#fleet, machineName);
-    const configFile = options.configFile ?? `${directory}/postgresql.conf`;
+    const configFile = configFileFor(diskOf(this.#fleet, machineName), directory, options.configFile ?? null);
     const { standby } = this.judgeStart(machineName, directory, { ...options, configFile });
     const data = new DataDirectory(diskOf(this.#fleet, machineName), directory);
     const root = data.disk.find(directory);
@@ -87,7 +88,7 @@ export class Postgres {
       checkpointDue: false,
       stopping: null,
       settings,
-      hba: data.read('pg_hba.conf') ?? '',
+      hba: data.disk.text(fileOf(data.disk, directory, configFile, 'hba_file')) ?? '',
       loaded: data.disk.tick(),
       replayed: end,
       received: null,
@@ -118,10 +119,10 @@ export class Postgres {
     if (entry.mode !== 0o700 && entry.mode !== 0o750) throw new StartFailed(`data directory "${directory}" has invalid permissions (${entry.mode.toString(8)})`);
     const major = majorOf(options.versionNumber);
     if (data.read('PG_VERSION')?.trim() !== String(major)) throw new StartFailed(`"${directory}" is not a data directory of PostgreSQL ${major}`);
-    const { errors, softErrors, values } = readConfiguration(data.disk, directory, options.configFile ?? `${directory}/postgresql.conf`, major);
+    const { errors, softErrors, values } = readConfiguration(data.disk, directory, configFileFor(data.disk, directory, options.configFile), major);
     const wrong = [...errors, ...softErrors][0];
     if (wrong !== undefined) throw new StartFailed(`configuration file "${wrong.file ?? '?'}" line ${wrong.line ?? '?'}: ${wrong.error}`);
-    const hba = parseRules(data.read('pg_hba.conf'), options.versionNumber).find((line) => line.error !== null);
+    const hba = parseRules(data.disk.text(fileOf(data.disk, directory, configFileFor(data.disk, directory, options.configFile), 'hba_file')), options.versionNumber).find((line) => line.error !== null);
     if (hba !== undefined) throw new StartFailed(`could not load pg_hba.conf: line ${hba.line}: ${hba.error ?? ''}`);
     const control = data.control();
     if (control === null) throw new StartFailed('could not find the database system (no pg_control)');
@@ -153,7 +154,7 @@ export class Postgres {
   reload(server: RunningServer): boolean {
     const data = this.files(server);
     const before = [settingOf(server, 'primary_conninfo'), settingOf(server, 'primary_slot_name')].join('\n');
-    const hba = data.read('pg_hba.conf');
+    const hba = data.disk.text(fileOf(data.disk, server.directory, server.configFile, 'hba_file'));
     if (hba !== null && parseRules(hba, server.versionNumber).every((line) => line.error === null)) server.hba = hba;
     const read = readConfiguration(data.disk, server.directory, server.configFile, majorOf(server.versionNumber));
     if (read.errors.length > 0) return false;

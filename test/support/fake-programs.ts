@@ -10,6 +10,7 @@ import { DataDirectory, initialFiles } from './fake-data-directory.ts';
 import { nameOf, parentOf, type Disk, type Entry } from './fake-disk.ts';
 import { diskOf, machineNamed, nextNumber, serverIn, type BackupState, type FleetState, type RunningServer } from './fake-fleet.ts';
 import type { Gate } from './fake-gate.ts';
+import { fileOf } from './fake-debian.ts';
 import { processesIn, startProcess } from './fake-host.ts';
 import { parseRules, Postgres, StartFailed } from './fake-postgres.ts';
 import { readConfiguration, settingsAtStart } from './fake-settings.ts';
@@ -165,10 +166,11 @@ export class FakePrograms implements Programs {
 
   async checkConfiguration(directory: string, configFile: string | null): Promise<string | null> {
     return await this.#read(() => {
-      const { errors, softErrors } = readConfiguration(this.#disk, directory, configFile ?? `${directory}/postgresql.conf`, majorOf(this.versionNumber));
+      const file = configFile ?? `${directory}/postgresql.conf`;
+      const { errors, softErrors } = readConfiguration(this.#disk, directory, file, majorOf(this.versionNumber));
       const first = [...errors, ...softErrors][0];
       if (first !== undefined) return `${first.file ?? '?'}:${first.line ?? '?'}: ${first.error}`;
-      const rule = parseRules(this.#data(directory).read('pg_hba.conf'), this.versionNumber).find((line) => line.error !== null);
+      const rule = parseRules(this.#disk.text(fileOf(this.#disk, directory, file, 'hba_file')), this.versionNumber).find((line) => line.error !== null);
       return rule === undefined ? null : `pg_hba.conf:${rule.line}: ${rule.error ?? ''}`;
     });
   }
@@ -185,7 +187,7 @@ export class FakePrograms implements Programs {
     const complaint = await this.checkConfiguration(directory, configFile);
     if (complaint !== null) throw new PgreplError('refused', 'configuration-broken', `the configuration of ${directory} cannot be read: ${complaint}`);
     return await this.#read(() => {
-      const fixed = { data_directory: directory, hba_file: `${directory}/pg_hba.conf`, ident_file: `${directory}/pg_ident.conf`, config_file: configFile ?? `${directory}/postgresql.conf`, server_version: renderVersionNumber(this.versionNumber), server_version_num: String(this.versionNumber), data_checksums: this.#data(directory).control()?.checksums === true ? 'on' : 'off' };
+      const fixed = { data_directory: directory, hba_file: fileOf(this.#disk, directory, configFile ?? `${directory}/postgresql.conf`, 'hba_file'), ident_file: fileOf(this.#disk, directory, configFile ?? `${directory}/postgresql.conf`, 'ident_file'), config_file: configFile ?? `${directory}/postgresql.conf`, server_version: renderVersionNumber(this.versionNumber), server_version_num: String(this.versionNumber), data_checksums: this.#data(directory).control()?.checksums === true ? 'on' : 'off' };
       const major = majorOf(this.versionNumber);
       const setting = settingsAtStart(readConfiguration(this.#disk, directory, fixed.config_file, major), major, fixed).get(name);
       // As `postgres -C` prints it: the bare number in the setting's unit (GetConfigOption), as pg_settings does.

@@ -6,6 +6,7 @@ import type { FileError, HbaRuleRow, Inventory, Positions, RoleFacts, Sender, Se
 import { quoteConf, withoutSettings } from '../../src/postgres/conf-file.ts';
 import { majorOf, renderVersionNumber } from '../../src/postgres/version.ts';
 import { Secret } from '../../src/secret.ts';
+import { fileOf } from './fake-debian.ts';
 import type { DataDirectory, FakeRole } from './fake-data-directory.ts';
 import { machineNamed, nextNumber, settingOf, type FleetState, type RunningServer } from './fake-fleet.ts';
 import type { Gate } from './fake-gate.ts';
@@ -52,8 +53,8 @@ export class FakeServer implements Server {
         dataDirectory: server.directory,
         configFile: server.configFile,
         seesAll: true,
-        hbaFile: `${server.directory}/pg_hba.conf`,
-        identFile: `${server.directory}/pg_ident.conf`,
+        hbaFile: fileOf(data.disk, server.directory, server.configFile, 'hba_file'),
+        identFile: fileOf(data.disk, server.directory, server.configFile, 'ident_file'),
         port: Number(settingOf(server, 'port')),
         inRecovery: server.inRecovery,
         timeline: server.inRecovery ? Math.max(server.timeline, upstream === null ? 0 : data.walTimeline(), control?.minRecoveryTimeline ?? 0) : server.timeline,
@@ -178,7 +179,7 @@ export class FakeServer implements Server {
 
   async hbaRules(): Promise<readonly HbaRuleRow[]> {
     return await this.#ask((server, data) =>
-      parseRules(data.read('pg_hba.conf'), server.versionNumber).map((rule) => ({
+      parseRules(data.disk.text(fileOf(data.disk, server.directory, server.configFile, 'hba_file')), server.versionNumber).map((rule) => ({
         line: rule.line,
         type: rule.type,
         database: rule.databases.map((token) => token.text),

@@ -78,6 +78,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
   ssl: reload('off', flag),
   password_encryption: reload('scram-sha-256'),
   external_pid_file: start(''),
+  data_directory: start(''),
   restart_after_crash: reload('on', flag),
   shared_buffers: start('16384', { unit: '8kB' }),
   work_mem: reload('4096', { unit: 'kB' }),

@@ -1,11 +1,12 @@
 import { PgreplError } from '../../src/errors.ts';
+import { majorOf } from '../../src/postgres/version.ts';
 import { parseNodeName, parseRoleName } from '../../src/postgres/names.ts';
-import { PG_CTL } from '../../src/postgres/service.ts';
 import type { Programs } from '../../src/postgres/tools.ts';
 import type { Server } from '../../src/postgres/server.ts';
 import type { Secret } from '../../src/secret.ts';
 import type { NodePlace, NodeWorld, WaitLimits, World } from '../../src/steps/world.ts';
 import { diskOf, machineNamed, newFleet, nextNumber, serverIn, settingOf, type FleetState, type RunningServer } from './fake-fleet.ts';
+import { fakeService } from './fake-debian.ts';
 import { Gate, type Failure } from './fake-gate.ts';
 import { FakeHost, newMachine } from './fake-host.ts';
 import { Postgres } from './fake-postgres.ts';
@@ -28,6 +29,8 @@ export interface FakeNodeOptions {
   /** Default: the one machine of all local nodes. */
   readonly machine?: string;
   readonly versionNumber?: number;
+  /** In the layout of Debian, on a machine with its tools. */
+  readonly debian?: boolean;
   readonly cluster?: string;
 }
 
@@ -66,22 +69,32 @@ export class FakeFleet {
   addNode(name: string, options: FakeNodeOptions): FakeNode {
     const machine = options.machine ?? LOOPBACK_MACHINE;
     if (!this.state.machines.has(machine)) this.addMachine(machine, machine === LOOPBACK_MACHINE ? [] : [`10.0.0.${this.state.machines.size + 1}`]);
+    const versionNumber = options.versionNumber ?? 150018;
+    if (options.debian === true) this.#installDebian(machine, majorOf(versionNumber));
     const cluster = options.cluster ?? 'main';
     const place: NodePlace = {
       name: parseNodeName(name),
       cluster,
       host: machineNamed(this.state, machine).addresses[0] ?? '127.0.0.1',
       port: options.port,
-      pgdata: options.pgdata ?? `/srv/pg/${name}`,
+      pgdata: options.pgdata ?? (options.debian === true ? `/var/lib/postgresql/${majorOf(versionNumber)}/${name}` : `/srv/pg/${name}`),
       via: machine === LOOPBACK_MACHINE ? 'local' : `ssh://${machine}`,
       osUser: 'postgres',
       adminUser: 'postgres',
       passfile: `/home/postgres/.pgrepl/${cluster}.pass`,
       replicationUser: parseRoleName('replicator'),
     };
-    const node = { place, machine, versionNumber: options.versionNumber ?? 150018 };
+    const node = { place, machine, versionNumber };
     this.nodes.set(name, node);
     return node;
+  }
+
+  #installDebian(name: string, major: number): void {
+    const machine = machineNamed(this.state, name);
+    machine.debian = true;
+    const disk = diskOf(this.state, name);
+    for (const path of ['/etc', '/var/lib', '/var/log']) if (disk.find(path) === null) disk.makeDirectory(path, { owner: 'root', mode: 0o755 });
+    for (const path of ['/etc/postgresql', `/etc/postgresql/${major}`, '/var/lib/postgresql', `/var/lib/postgresql/${major}`, '/var/log/postgresql']) if (disk.find(path) === null) disk.makeDirectory(path, { owner: 'postgres', mode: 0o755 });
   }
 
   node(name: string): FakeNode {
@@ -318,7 +331,7 @@ function nodeWorld(fleet: FakeFleet, name: string, gate: Gate, leavesOrphans: bo
     place,
     host,
     programs: async () => await gate.read((): Programs => programs),
-    service: async () => await Promise.resolve(PG_CTL),
+    service: async () => await gate.read(() => fakeService(diskOf(fleet.state, machineName), place.pgdata)),
     needsSudo: async () => await Promise.resolve(false),
     mayAskService: async () => await Promise.resolve(null),
     server: async () =>

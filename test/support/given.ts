@@ -2,6 +2,7 @@ import { scramVerifier } from '../../src/postgres/scram.ts';
 import { Secret } from '../../src/secret.ts';
 import { majorOf } from '../../src/postgres/version.ts';
 import { initialFiles } from './fake-data-directory.ts';
+import { runDebian } from './fake-debian.ts';
 import { parentOf } from './fake-disk.ts';
 import { diskOf, nextNumber } from './fake-fleet.ts';
 import { FakeFleet, type FakeNodeOptions } from './fake-world.ts';
@@ -50,6 +51,19 @@ export function givenDatabase(fleet: FakeFleet, name: string, settings: Readonly
     if (content === '') ensure(path);
     else disk.write(path, file === 'postgresql.conf' ? content + more.join('') : content, { owner, mode: 0o600 });
   }
+}
+
+/** A running server that an administrator made in the layout of Debian, by `pg_createcluster` and `pg_ctlcluster start`. */
+export async function givenForeignPair(options: GivenPrimaryOptions = {}): Promise<FakeFleet> {
+  const { name = 'node1', settings, ...node } = options;
+  const fleet = new FakeFleet();
+  const { place } = fleet.addNode(name, { port: 5433, debian: true, ...node });
+  givenDatabase(fleet, name, settings);
+  const [version = '', cluster = ''] = place.pgdata.split('/').slice(-2);
+  await runDebian(fleet.world().node(name).host, { argv: ['pg_createcluster', '--datadir', place.pgdata, '--port', String(place.port), version, cluster], effect: 'changes' });
+  fleet.startServer(name);
+  fleet.settle();
+  return fleet;
 }
 
 export interface GivenPrimaryOptions extends Partial<FakeNodeOptions> {

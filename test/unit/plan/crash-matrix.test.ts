@@ -9,7 +9,7 @@ import { parseNodeName, type NodeName } from '../../../src/postgres/names.ts';
 import { errorAnywhere, powerCutThenAgain, powerCutThenUndo, rehearseDryRun, undisturbed, type Situation } from '../../support/crash-matrix.ts';
 import { diskOf } from '../../support/fake-fleet.ts';
 import type { FakeFleet } from '../../support/fake-world.ts';
-import { givenForeignPrimary, givenMachine, givenMachines, givenMachineWith } from '../../support/given.ts';
+import { givenForeignPair, givenForeignPrimary, givenMachine, givenMachines, givenMachineWith } from '../../support/given.ts';
 import { attempt, newDesk, specOf, type Desk, type Rehearsed } from '../../support/rehearsal.ts';
 
 interface Made {
@@ -58,6 +58,20 @@ async function clusterOn(fleet: FakeFleet, standbys: readonly Standby[]): Promis
 /** The same on PostgreSQL 13, where only a start changes `restore_command`. */
 async function clusterOn13(...standbys: readonly Standby[]): Promise<Made> {
   return await clusterOn(givenMachineWith({ versionNumber: 130_023 }, 'node1', ...standbys.map(([node]) => node)), standbys);
+}
+
+/** The same in the layout of Debian: an old cluster of the machine adopted, the others made as halves of pairs. */
+async function debianCluster(...names: readonly string[]): Promise<Made> {
+  const made = { fleet: await givenForeignPair(), desk: newDesk() };
+  await carriedOut(made, initPrimary(made.fleet));
+  made.fleet.write('node1');
+  for (const [index, node] of names.entries()) {
+    made.fleet.addNode(node, { port: 5440 + index, debian: true });
+    await carriedOut(made, addStandby(made.fleet, node));
+  }
+  made.fleet.write('node1');
+  made.fleet.settle();
+  return { fleet: made.fleet, desk: newDesk(made.desk.topology.nodes) };
 }
 
 /** A node that is still to be made, beside a cluster. */
@@ -122,6 +136,25 @@ const situations: readonly (readonly [title: string, make: () => Promise<Situati
     const made = await clusterWithRoomFor('node3', undefined, ['node2']);
     return { ...made, ...addStandby(made.fleet, 'node3', 'node2') };
   }),
+  situation('init-primary makes a new cluster of Debian', async () => {
+    const fleet = givenMachineWith({ debian: true }, 'node1');
+    return await Promise.resolve({ fleet, desk: newDesk(), ...initPrimary(fleet) });
+  }),
+  situation('init-primary adopts a cluster of Debian and restarts it', async () => {
+    const fleet = await givenForeignPair({ settings: { wal_level: 'minimal', max_wal_senders: '0' } });
+    return { fleet, desk: newDesk(), ...initPrimary(fleet, { restart: true }) };
+  }),
+  situation('add-standby to a cluster of Debian, as another one', async () => {
+    const made = await debianCluster();
+    made.fleet.addNode('node2', { port: 5450, debian: true });
+    return { ...made, ...addStandby(made.fleet, 'node2') };
+  }),
+  situation('add-standby to a cluster of Debian, in a plain directory', async () => {
+    const made = await debianCluster();
+    made.fleet.addNode('node2', { port: 5450 });
+    return { ...made, ...addStandby(made.fleet, 'node2') };
+  }),
+  situation('a switchover between clusters of Debian, with a sibling', async () => ({ ...(await debianCluster('node2', 'node3')), ...promote('node2', { mode: 'planned' }) })),
   situation('a switchover', async () => ({ ...(await cluster(['node2'])), ...promote('node2', { mode: 'planned' }) })),
   situation('a switchover with a sibling', async () => ({ ...(await cluster(['node2'], ['node3'])), ...promote('node2', { mode: 'planned' }) })),
   situation('a switchover with a cascaded standby', async () => ({ ...(await cluster(['node2'], ['node3', 'node2'])), ...promote('node2') })),
