@@ -8,7 +8,7 @@ import type { Words } from './wrappers.ts';
 /**
  * Every bridge first prints one line, `ok` or `no ERRNO`, and is then the connection: its stdin goes to the server, what the server says
  * comes out. It ends when either side ends. Two directions at once, each on its own: one loop that writes to a server which itself is
- * waiting to be read would hang.
+ * waiting to be read would hang. A child that was stopped is waited for, as in the guard's script.
  */
 const PERL = `
 use strict; use Socket qw(:DEFAULT getaddrinfo); use Errno;
@@ -40,6 +40,7 @@ defined(my $child = fork) or exit 1;
 if ($child == 0) { copy($s, \\*STDOUT); kill 'TERM', $parent; exit }
 copy(\\*STDIN, $s);
 kill 'TERM', $child;
+waitpid $child, 0;
 `;
 
 const PYTHON = `

@@ -4,6 +4,9 @@
  * TERM and what is left after about 5 s KILL. When the program ends by itself, its leftovers are stopped likewise:
  * pg_basebackup forks a child for the WAL stream, which outlives it, keeps the slot active and writes on.
  *
+ * Whoever is stopped is also waited for: in a container whose process 1 is a postmaster, that would inherit the dead, and takes one that a
+ * signal ended for a crashed backend, and restarts (CleanupBackend in postmaster.c; hazard M08).
+ *
  * The members of the group are looked up in /proc, because the official container images have no `ps`. Whoever was in
  * the group before (sudo, a login shell) is not the program's. The shell's own stderr goes nowhere: after pgrepl's death
  * a message of the shell would end it by SIGPIPE, in the middle of its work.
@@ -38,6 +41,7 @@ LIST
 }
 stop() {
   kill -KILL "$watcher"
+  wait "$watcher"
   members
   [ -n "$rest" ] || return 0
   kill -TERM $rest
@@ -83,7 +87,8 @@ exit "$code"
 /**
  * The little sister, for programs that are not guarded, where signals of pgrepl do not reach them (sudo, containers): stdin is the line of
  * life here too, and at its end the process group gets TERM and after 5 s KILL. A program that ends by itself may leave others behind,
- * which is what `pg_ctl start` is for: its postmaster has not even left the group when pg_ctl ends.
+ * which is what `pg_ctl start` is for: its postmaster has not even left the group when pg_ctl ends. Below a postmaster, which inherits whoever a
+ * signal ended before it was waited for, a program is first given the time to end by itself; what is run there is short.
  */
 export const LIFELINE_SCRIPT = `${lifeline()}
 exit "$code"
@@ -97,6 +102,8 @@ trap : HUP INT TERM
 (
   trap '' HUP INT TERM
   while IFS= read -r line; do :; done <&3
+  read -r one </proc/1/comm
+  case $one in postgres | postmaster) sleep 5 ;; esac
   kill -TERM 0
   sleep 5
   kill -KILL 0
@@ -105,5 +112,6 @@ watcher=$!
 exec 3<&-
 "$@" 2>&4 4>&-
 code=$?
-kill -KILL "$watcher"`;
+kill -KILL "$watcher"
+wait "$watcher"`;
 }
