@@ -7,7 +7,8 @@ import { postmasterOf } from '../../test/support/oracle.ts';
 import { PGREPL } from '../../test/support/run-pgrepl.ts';
 import { asServer, serverAccount } from '../../test/support/server-account.ts';
 import type { Machine } from '../../test/support/machine.ts';
-import { interleave, result, timeProgram, type Case, type Result } from '../measure.ts';
+import { interleave, result, timeProgram, type Bench, type Case, type Result, type Timed } from '../measure.ts';
+import { repmgrClusterShow } from '../repmgr.ts';
 import { withThreeNodes } from '../three-nodes.ts';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
@@ -50,12 +51,21 @@ export const status: Case = {
         result({ what: 'pgrepl status, 3 nodes', reference, unit: 'ms', budget: 1.2 }, pgrepl, bare),
         result({ what: 'pgrepl status --json', reference, unit: 'ms', budget: 1.2 }, json, bare),
         result({ what: 'pgrepl status, 3 nodes', reference: 'node -e 0', unit: 'ms', budget: null, wished: 2.2 }, pgrepl, nothing),
+        ...(await nextToRepmgr(m, bench, async () => await timeProgram([node, owner.program, 'status'], { env: owner.env, cwd: m.root, ...asServer() }))),
         ...(asRoot.length === 0 ? [] : [result({ what: 'pgrepl status by root', reference: "the same script as the servers' user", unit: 'ms', budget: null, note: "root becomes the servers' user for every connection" }, asRoot, bare)]),
       );
     });
     return results;
   },
 };
+
+/** The same three nodes as repmgr sees them, where it is installed: its way to ask for what `status` says. */
+async function nextToRepmgr(m: Machine, bench: Bench, look: Timed): Promise<readonly Result[]> {
+  const words = await repmgrClusterShow(m, ['node1', 'node2', 'node3']);
+  if (words === null) return [];
+  const [pgrepl = [], repmgr = []] = await interleave(bench.short ? 11 : 41, [look, async () => await timeProgram(words, { env: bench.env, cwd: '/', ...asServer() })]);
+  return [result({ what: 'pgrepl status, 3 nodes', reference: 'repmgr cluster show', unit: 'ms', budget: null }, pgrepl, repmgr)];
+}
 
 /** The program where the servers' user can read it, and a home that is theirs: as root, this checkout and the machine's home are ours alone. */
 function installForOwner(m: Machine): { readonly program: string; readonly env: Readonly<Record<string, string>> } {
