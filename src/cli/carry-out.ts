@@ -17,12 +17,14 @@ import type { NodeSpec, Topology } from '../topology/topology.ts';
 import { mustBeWritable } from './cluster-file.ts';
 import type { ChangeShape, Context, OptionSpec, Parsed } from './command.ts';
 import { confirm } from './confirm.ts';
+import { namedFile } from './io.ts';
 import { findPlaces } from './machines.ts';
 import type { ShownPlan } from './output/plan-text.ts';
 import { jsonLine, planDocument } from './output/json.ts';
 import { passwordsFor, type Passwords } from './passwords.ts';
 import { reporterFor, type Reporter } from './reporter.ts';
 import { locksBeforehand, placesToLock, takeLocks } from './run-locks.ts';
+import { typedCommand } from './typed-next.ts';
 import { withWholeLines } from './whole-lines.ts';
 
 /**
@@ -125,7 +127,7 @@ async function underLocks<W>({ context, parsed, options, decide, shown, locks: h
     refuseOn(change.plan.title, pendingElsewhere(records, change, parsed.topology));
     const prior = unfinishedRun(records, (record) => isSameChange(record, change, parsed.topology));
     const journal = openJournal(directory, headerOf(context, parsed, change, places, run, prior));
-    context.io.onHardStop(() => hardStop(again, run));
+    context.io.onHardStop(() => hardStop(again, run, namedFile(context.io)));
     try {
       result = await runPlan<Step, World>({
         plan: { ...change.plan, command: again },
@@ -149,7 +151,7 @@ async function underLocks<W>({ context, parsed, options, decide, shown, locks: h
   } finally {
     await locks.release();
   }
-  if (result.error !== null) result = { ...result, error: withWholeLines(result.error, lineOf(parsed, change), options) };
+  if (result.error !== null) result = { ...result, error: withWholeLines(result.error, { line: lineOf(parsed, change), options, file: namedFile(context.io) }) };
   return reporter.result({ run, result, title: change.plan.title, done: change.done, next: change.next });
 }
 
@@ -234,8 +236,8 @@ async function saved<W>(result: RunResult, parsed: Parsed<W>, change: Change): P
 }
 
 /** What a second Ctrl-C leaves behind, and how to go on. */
-export function hardStop(again: string, run: string): string {
-  return `interrupted again: left at once, changes may remain.\n  next  ${again}\n  next  pgrepl undo ${run}`;
+export function hardStop(again: string, run: string, file: string | null): string {
+  return `interrupted again: left at once, changes may remain.\n  next  ${again}\n${typedCommand(`pgrepl undo ${run}`, file).map((command) => `  next  ${command}`).join('\n')}`;
 }
 
 async function fullPage(change: Change, world: World): Promise<ShownPlan> {

@@ -1,6 +1,6 @@
 import { asPgreplError, PgreplError } from '../errors.ts';
 import type { Definition } from './definitions.ts';
-import { exitCodeOf, quoteWords, type Io } from './io.ts';
+import { exitCodeOf, namedFile, quoteWords, type Io } from './io.ts';
 import { renderError } from './output/error-text.ts';
 import { errorDocument, eventJson, failedResult, jsonLine, planErrorDocument } from './output/json.ts';
 import { terminalFor } from './output/terminal.ts';
@@ -10,8 +10,7 @@ import { withWholeLines } from './whole-lines.ts';
 export async function reportFailure(thrown: unknown, io: Io, argv: readonly string[], definition: Definition | null): Promise<number> {
   const error = withWholeLines(
     isInterruption(thrown, io) ? new PgreplError('interrupted', 'interrupted', 'interrupted; nothing was changed', { cause: thrown }) : asPgreplError(thrown),
-    `pgrepl ${quoteWords(argv)}`,
-    (await definition?.load())?.options ?? [],
+    { line: `pgrepl ${quoteWords(argv)}`, options: (await definition?.load())?.options ?? [], file: namedFile(io) },
   );
   const exit = exitCodeOf(error, io);
   const options = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;

@@ -22,6 +22,17 @@ export interface Io {
   onHardStop(saying: (() => string) | null): void;
 }
 
+/** The cluster file that was typed, as an absolute path: what a command to type next must name too. `null`: the default, or that of the environment. */
+export function namedFile({ argv, cwd }: Pick<Io, 'argv' | 'cwd'>): string | null {
+  let named: string | null = null;
+  for (let at = 0; at < argv.length && argv[at] !== '--'; at += 1) {
+    const word = argv[at] ?? '';
+    if (word === '-f' || word === '--file') named = argv[at + 1] ?? null;
+    else if (/^(?:--file=|-f)./s.test(word)) named = word.replace(/^(?:--file=|-f)/, '');
+  }
+  return named === null || named.startsWith('/') ? named : `${cwd}/${named.replace(/^\.\//, '')}`;
+}
+
 /** A command line that can be pasted into a shell. */
 export function quoteWords(words: readonly string[]): string {
   return words.map(quoteWord).join(' ');

@@ -2,12 +2,13 @@ import { PgreplError } from '../errors.ts';
 import type { RunEvent } from '../plan/events.ts';
 import type { FailedAt, RunResult } from '../plan/outcome.ts';
 import type { Context } from './command.ts';
-import { exitCodeOf, quoteWords } from './io.ts';
+import { exitCodeOf, namedFile, quoteWords } from './io.ts';
 import { renderError } from './output/error-text.ts';
 import { eventJson, jsonLine } from './output/json.ts';
 import { renderPlan, type PlanTextOptions, type ShownPlan } from './output/plan-text.ts';
 import { progressPrinter } from './output/progress.ts';
 import { cleanLine, terminalFor } from './output/terminal.ts';
+import { typedCommand } from './typed-next.ts';
 
 /** How a run ended, with what is said about it. */
 export interface Ending {
@@ -81,7 +82,7 @@ function textReporter({ io, globals }: Context): Reporter {
         return exitCodeOf(result.error, io);
       }
       out.line(`${out.paint.green('✔')} ${cleanLine(done)}${result.outcome === 'unchanged' ? ': nothing to do' : ''}`);
-      if (!globals.quiet) for (const command of next) out.line(`  ${out.paint.bold('next')}  ${out.paint.cyan(cleanLine(command))}`);
+      if (!globals.quiet) for (const command of next.flatMap((one) => typedCommand(one, namedFile(io)))) out.line(`  ${out.paint.bold('next')}  ${out.paint.cyan(cleanLine(command))}`);
       return 0;
     },
   };

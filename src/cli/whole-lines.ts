@@ -1,11 +1,21 @@
 import { PgreplError } from '../errors.ts';
 import type { OptionSpec } from './command.ts';
 import { quoteWords, splitWords } from './io.ts';
+import { typedCommand } from './typed-next.ts';
 
-/** A `next` that is only an option (`--restart`, `--port 7602`) means this very line with it, in the place of the same option if it was there. */
-export function withWholeLines(error: PgreplError, line: string, options: readonly OptionSpec[]): PgreplError {
-  const whole = (next: readonly string[] | undefined): readonly string[] => (next ?? []).map((words) => (words.startsWith('-') ? lineWith(line, words, options) : words));
-  if (![error.next, ...error.reasons.map((reason) => reason.next ?? [])].flat().some((words) => words.startsWith('-'))) return error;
+/** The line that was typed, or the same for any directory; and the cluster file that it names (`null`: the default). */
+export interface TypedLine {
+  readonly line: string;
+  readonly options: readonly OptionSpec[];
+  readonly file: string | null;
+}
+
+/**
+ * An error with every `next` as it is to be typed. One that is only an option (`--restart`, `--port 7602`) means this very line with it, in the
+ * place of the same option if it was there; another command of pgrepl is for the same cluster file.
+ */
+export function withWholeLines(error: PgreplError, { line, options, file }: TypedLine): PgreplError {
+  const whole = (next: readonly string[] | undefined): readonly string[] => (next ?? []).flatMap((words) => (words.startsWith('-') ? [lineWith(line, words, options)] : typedCommand(words, file)));
   return new PgreplError(error.kind, error.code, error.message, {
     node: error.node,
     hint: error.hint,

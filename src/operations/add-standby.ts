@@ -37,7 +37,7 @@ export async function decideAddStandby(world: World, topology: Topology, want: A
   const title = `add standby ${name}`;
   const others = topology.nodes.filter((node) => node.name !== name);
   if (others.length === 0) {
-    throw new PgreplError('refused', 'no-cluster', `${title} is refused: ${topology.file} names no other node`, { hint: 'A standby needs a primary first.', next: ['pgrepl init-primary'] });
+    throw new PgreplError('refused', 'no-cluster', `${title} is refused: ${topology.file} names no other node`, { hint: 'A standby needs a primary first.', next: ['pgrepl init-primary -D DIR'] });
   }
   const view = await observeCluster(world, topology, [want.node, ...others]);
   const facts = await factsFor(world, view, want);
@@ -46,7 +46,8 @@ export async function decideAddStandby(world: World, topology: Topology, want: A
     plan: { title, command: `pgrepl add-standby ${name}`, basis: basisOf(view), steps, notices },
     edits: [{ edit: 'set-cluster', cluster: topology.cluster, replicationUser: topology.replicationUser }, { edit: 'put-node', node: spec }] satisfies TopologyEdit[],
     done: `${name} streams from ${facts.upstream.spec.name}, proved by a fresh record ${want.node.delay === undefined ? 'replayed' : 'received'} on it`,
-    next: ['pgrepl status', `pgrepl switchover ${name}`],
+    // Only a standby of the primary itself, and one that is not kept behind, can take over.
+    next: ['pgrepl status', ...(facts.upstream === facts.primary && want.node.delay === undefined ? [`pgrepl switchover ${name}`] : [])],
     question: null,
     remains: null,
   });

@@ -64,7 +64,6 @@ function attach(view: ClusterView, node: NodeView, upstream: NodeView, primary: 
 function standsInTheWay(view: ClusterView, node: NodeView, upstream: NodeView, primary: NodeView | undefined): readonly Reason[] {
   const name = node.spec.name;
   const [own, theirs] = [node.facts.server, upstream.facts.server];
-  if (node === upstream) return [{ code: 'self-upstream', node: name, message: `${name} cannot stream from itself` }];
   if (own === null) return [{ code: 'node-down', node: name, message: `${name} does not answer: ${node.facts.trouble ?? node.facts.state}`, hint: 'follow re-points running standbys.', next: ['pgrepl status'] }];
   if (!own.inRecovery) return [{ code: 'is-the-primary', node: name, message: `${name} is a primary`, next: ['pgrepl switchover'] }];
   if (theirs === null) return [{ code: 'upstream-down', node: upstream.spec.name, message: `${upstream.spec.name} does not answer: ${upstream.facts.trouble ?? upstream.facts.state}`, next: ['pgrepl status'] }];
@@ -91,6 +90,7 @@ async function wouldNotFollow(world: World, node: NodeView, upstream: NodeView):
   const history = parseHistory(await (await world.node(upstream.spec.name).server()).timelineHistory(theirs.timeline));
   const { verdict, leftAt } = judgeHistory({ timeline: own.timeline, endLsn: position }, { timeline: theirs.timeline, history });
   const rejoin = { next: [`pgrepl rejoin ${name}`] };
+  const anew = `A rejoin brings it back; or take it out with remove-standby, and add it anew with another directory.`;
   switch (verdict) {
     case 'same': {
       const there = theirs.currentLsn ?? laterLsn(theirs.receivedLsn, theirs.replayedLsn);
@@ -100,11 +100,11 @@ async function wouldNotFollow(world: World, node: NodeView, upstream: NodeView):
     case 'ancestor':
       return [];
     case 'ahead':
-      return [{ code: 'ahead-of-switch', node: name, message: `${name} has ${position === null || leftAt === null ? 'more' : `${bytesBetween(leftAt, position)} bytes more`} of timeline ${own.timeline} than ${upstream.spec.name} kept when it left it`, hint: 'It would ask for WAL that does not exist, for ever.', ...rejoin }];
+      return [{ code: 'ahead-of-switch', node: name, message: `${name} has ${position === null || leftAt === null ? 'more' : `${bytesBetween(leftAt, position)} bytes more`} of timeline ${own.timeline} than ${upstream.spec.name} kept when it left it`, hint: `It would ask for WAL that does not exist, for ever. ${anew}`, ...rejoin }];
     case 'newer':
-      return [{ code: 'upstream-older', node: name, message: `${upstream.spec.name} is on timeline ${theirs.timeline}, ${name} on the newer ${own.timeline}`, ...rejoin }];
+      return [{ code: 'upstream-older', node: name, message: `${upstream.spec.name} is on timeline ${theirs.timeline}, ${name} on the newer ${own.timeline}`, hint: anew, ...rejoin }];
     case 'unrelated':
-      return [{ code: 'other-history', node: name, message: `timeline ${own.timeline} of ${name} is not in the history of ${upstream.spec.name}`, ...rejoin }];
+      return [{ code: 'other-history', node: name, message: `timeline ${own.timeline} of ${name} is not in the history of ${upstream.spec.name}`, hint: anew, ...rejoin }];
     default:
       return verdict satisfies never;
   }

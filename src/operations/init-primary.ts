@@ -6,7 +6,7 @@ import { ownedConfEdited } from '../postgres/conf-file.ts';
 import type { Step } from '../steps/index.ts';
 import { lineDiff } from '../steps/kind.ts';
 import type { NodePlace, World } from '../steps/world.ts';
-import type { Topology, TopologyEdit } from '../topology/topology.ts';
+import type { NodeSpec, Topology, TopologyEdit } from '../topology/topology.ts';
 import { allowedRanges, blockLabel, hbaRules, hbaTrouble, identRules } from './access.ts';
 import type { Change } from './change.ts';
 import { basisOf, managedByOthers, observeCluster, viewOf, type ClusterView, type NodeView } from './cluster.ts';
@@ -39,7 +39,7 @@ export async function decideInitPrimary(world: World, topology: Topology, want: 
     plan: { title: `init primary ${name}`, command: `pgrepl init-primary ${name}`, basis: basisOf(view), steps: steps.steps, notices: steps.notices },
     edits,
     done: `${name} is a primary at ${place.host}:${place.port}, ready for standbys`,
-    next: ['pgrepl add-standby', 'pgrepl status'],
+    next: [addStandby(want.node), 'pgrepl status'],
     question: null,
     remains: steps.remains,
   };
@@ -56,7 +56,7 @@ async function planNew(world: World, view: ClusterView, node: NodeView, want: In
   const { place } = node.facts;
   const running = view.nodes.filter((other) => other !== node && other.facts.server?.inRecovery === false);
   const reasons: Reason[] = [
-    ...running.map((other) => ({ code: 'primary-exists', node: other.spec.name, message: `${other.spec.name} is the primary of cluster "${view.topology.cluster}" already`, next: [`pgrepl add-standby ${node.spec.name}`], hint: 'A second primary is a cluster of its own: give it its own cluster file.' })),
+    ...running.map((other) => ({ code: 'primary-exists', node: other.spec.name, message: `${other.spec.name} is the primary of cluster "${view.topology.cluster}" already`, next: [`pgrepl add-standby ${node.spec.name} -D ${place.pgdata} -p ${place.port}`], hint: 'A second primary is a cluster of its own: give it its own cluster file.' })),
     // An unfinished run of ours may have come as far as starting it.
     ...((node.facts.processes?.length ?? 0) > 0 ? [] : await portInUse(world, place)),
     ...supported(await world.node(place.name).programs()),
@@ -160,6 +160,11 @@ async function planAdoption(world: World, view: ClusterView, node: NodeView, wan
   };
 }
 
+/** The first standby, as it is to be typed: another machine has the usual port. Pure. */
+function addStandby({ via, port }: NodeSpec): string {
+  return via === 'local' ? `pgrepl add-standby -D DIR -p ${port + 1}` : 'pgrepl add-standby --via WHERE -h ADDRESS -D DIR';
+}
+
 function supported(programs: Programs): readonly Reason[] {
   if (isSupported(programs.versionNumber)) return [];
   return [{ code: 'version-unsupported', message: `the programs in ${programs.binDir} are PostgreSQL ${renderVersionNumber(programs.versionNumber)}, which is not supported`, next: ['--bin-dir DIR'] }];
@@ -189,7 +194,7 @@ function standsInTheWay(node: NodeView, want: InitPrimary): readonly Reason[] {
   const name = place.name;
   if (staging !== null) {
     const { command, node: owner } = staging.marker;
-    return [{ code: 'unfinished-copy', node: name, message: `${place.pgdata} is being made by an unfinished ${command} of ${owner}`, next: [`pgrepl ${command} ${owner}`, 'pgrepl undo'] }];
+    return [{ code: 'unfinished-copy', node: name, message: `${place.pgdata} is being made by an unfinished ${command} of ${owner}`, next: [`pgrepl ${command} ${owner} -D ${place.pgdata}`, 'pgrepl undo'] }];
   }
   if (directory === 'foreign') return [{ code: 'directory-not-empty', node: name, message: `${place.pgdata} is not empty and is no data directory`, hint: 'A new cluster needs a missing or empty directory; a file system root with lost+found wants a subdirectory.' }];
   if (server?.inRecovery === true || hasSignal) return [{ code: 'is-a-standby', node: name, message: `${name} is a standby`, next: [`pgrepl promote ${name}`], hint: 'A standby becomes a primary by promote.' }];

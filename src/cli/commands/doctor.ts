@@ -13,6 +13,7 @@ import { jsonLine } from '../output/json.ts';
 import { terminalFor } from '../output/terminal.ts';
 import { withQueryWorld } from '../query-world.ts';
 import { secondsOf } from '../seconds.ts';
+import { namedFile } from '../io.ts';
 import { typedNext } from '../typed-next.ts';
 
 /** Longer than a status: programs are run on every machine. */
@@ -38,7 +39,7 @@ export const doctor: Command = query({
     const [typed] = words.arguments;
     const node = typed === undefined ? null : knownNode(typed, topology);
     const { document, exit } = await withQueryWorld(context, topology, timeoutMs, async (world, leftMs) => await runDoctor(world, topology, { rules, node }, { timeoutMs: leftMs, signal: io.signal }));
-    show({ ...document, findings: typedNext(document.findings, globals, topology) }, context);
+    show({ ...document, findings: typedNext(document.findings, namedFile(io)) }, context);
     return exit;
   },
 });

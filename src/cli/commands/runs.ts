@@ -5,6 +5,8 @@ import { CLUSTER_OPTION, runsOfCluster } from '../find-run.ts';
 import { FORMAT, jsonLine } from '../output/json.ts';
 import { renderTable } from '../output/table.ts';
 import { cleanLine, terminalFor } from '../output/terminal.ts';
+import { namedFile } from '../io.ts';
+import { typedCommand } from '../typed-next.ts';
 
 /** `pgrepl runs` */
 export const runs: Command = query({
@@ -29,8 +31,8 @@ export const runs: Command = query({
     const unfinished = records.findLast(isUnfinished);
     if (unfinished !== undefined && stateOf(unfinished) !== 'running' && !globals.quiet) {
       out.line();
-      out.line(`  ${out.paint.bold('next')}  ${out.paint.cyan(`pgrepl resume ${unfinished.run}`)}`);
-      if (unfinished.noReturn === null) out.line(`  ${out.paint.bold('next')}  ${out.paint.cyan(`pgrepl undo ${unfinished.run}`)}`);
+      const next = [`pgrepl resume ${unfinished.run}`, ...(unfinished.noReturn === null ? [`pgrepl undo ${unfinished.run}`] : [])];
+      for (const command of next.flatMap((one) => typedCommand(one, namedFile(io)))) out.line(`  ${out.paint.bold('next')}  ${out.paint.cyan(command)}`);
     }
     return 0;
   },

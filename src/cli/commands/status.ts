@@ -16,6 +16,7 @@ import { terminalFor } from '../output/terminal.ts';
 import { passwordsFrom } from '../passwords.ts';
 import { FAREWELL_MS, pause, withQueryWorld } from '../query-world.ts';
 import { secondsOf } from '../seconds.ts';
+import { namedFile } from '../io.ts';
 import { typedNext } from '../typed-next.ts';
 
 const DEFAULT_TIMEOUT = '3';
@@ -46,17 +47,17 @@ async function show(context: Context): Promise<number> {
   for (const option of ['warn', 'crit']) if (words.text(option) !== undefined) throw usageError('option-needs-check', `--${option} is a limit for --check`, { hint: 'Without --check every lag is shown as it is.' });
   const period = words.flag('watch') || words.text('watch') !== undefined ? secondsOf('--watch', words.text('watch') ?? DEFAULT_PERIOD, 0.2) : null;
   if (period !== null && globals.json) throw usageError('watch-json', '--json is exactly one document, and --watch is many', { hint: 'Ask again and again in a loop of the shell.' });
-  return await withStatus(context, async (look, topology) => {
+  return await withStatus(context, async (look) => {
     const present = globals.json ? asJson(context) : asTree(context, period !== null);
     let document = await look();
-    present({ ...document, findings: typedNext(document.findings, globals, topology) });
+    present({ ...document, findings: typedNext(document.findings, namedFile(io)) });
     while (period !== null) {
       await pause(period * 1_000, io.signal);
       const next: StatusDocument | null = io.signal.aborted ? null : await look().catch(orNothing(io.signal));
       // Leaving a watch is no failure: what was seen last is the answer.
       if (next === null) break;
       document = next;
-      present({ ...document, findings: typedNext(document.findings, globals, topology) });
+      present({ ...document, findings: typedNext(document.findings, namedFile(io)) });
     }
     return exitOfStatus(document);
   });

@@ -9,7 +9,7 @@ import type { World } from '../../steps/world.ts';
 import type { NodeSpec, Topology } from '../../topology/topology.ts';
 import { hardStop, openWorld } from '../carry-out.ts';
 import type { Command } from '../command.ts';
-import { splitWords } from '../io.ts';
+import { namedFile, splitWords } from '../io.ts';
 import { chooseRun, CLUSTER_OPTION, runsOfCluster } from '../find-run.ts';
 import { ADMIN_OPTIONS } from '../known-node.ts';
 import { findPlaces } from '../machines.ts';
@@ -60,7 +60,7 @@ export const undo: Command = {
           await Promise.all([...touched].map(async (node) => await world.node(node).server().catch(() => undefined)));
         });
         const journal = continueJournal(now);
-        io.onHardStop(() => hardStop(record.header.command, record.run));
+        io.onHardStop(() => hardStop(record.header.command, record.run, namedFile(io)));
         try {
           const result = await undoRun<Step, World>({ record: now, registry, world: (signal) => world.withSignal(signal), journal, listener: (event) => { reporter.event(event); }, interrupted: io.signal });
           return reporter.result({ run: record.run, result, title: page.title, done: `run ${record.run} (${record.header.title}) was taken back; all is as before it`, next: [] });

@@ -9,8 +9,8 @@ const OPTIONS: readonly OptionSpec[] = [
   { flags: '--restart', help: '' },
 ];
 
-function next(line: string, words: string): string | undefined {
-  return withWholeLines(new PgreplError('refused', 'x', 'x', { next: [words] }), line, OPTIONS).next[0];
+function next(line: string, words: string, file: string | null = null): string | undefined {
+  return withWholeLines(new PgreplError('refused', 'x', 'x', { next: [words] }), { line, options: OPTIONS, file }).next[0];
 }
 
 test.each([
@@ -31,4 +31,20 @@ test('switches, unknown options and whole commands', () => {
   expect(next('pgrepl init-primary a --restart', '--restart')).toBe('pgrepl init-primary a --restart');
   expect(next('pgrepl init-primary a', '--unheard-of X')).toBe('pgrepl init-primary a --unheard-of X');
   expect(next('pgrepl init-primary a', 'pgrepl status')).toBe('pgrepl status');
+});
+
+test.each([
+  ['pgrepl status', 'pgrepl -f /srv/shop.yaml status'],
+  ['pgrepl follow b --upstream a', 'pgrepl -f /srv/shop.yaml follow b --upstream a'],
+  // The same command again names it already.
+  ['pgrepl promote b -f /srv/shop.yaml', 'pgrepl promote b -f /srv/shop.yaml'],
+  ['pgrepl promote --help', 'pgrepl promote --help'],
+  ['pgrepl --help', 'pgrepl --help'],
+  ['SELECT pg_wal_replay_resume()', 'SELECT pg_wal_replay_resume()'],
+])('%s is for the cluster file that was typed', (words, typed) => {
+  expect(next('pgrepl promote b -f /srv/shop.yaml', words, '/srv/shop.yaml')).toBe(typed);
+});
+
+test('a command that there is not is not told to anybody', () => {
+  expect(next('pgrepl follow b', 'pgrepl unheard-of b')).toBeUndefined();
 });
