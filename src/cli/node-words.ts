@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { PgreplError, usageError } from '../errors.ts';
-import { parseCidr } from '../postgres/address.ts';
+import { parseAllowed } from '../postgres/address.ts';
 import { hasControlCharacter, parseNodeName, printable, type NodeName } from '../postgres/names.ts';
 import { didYouMean } from '../topology/did-you-mean.ts';
 import { DEFAULT_PORT, type LoadedTopology } from '../topology/merge.ts';
@@ -101,7 +101,7 @@ function shapeFrom(context: Context, known: NodeSpec | null): Partial<NodeSpec> 
     ...(osUser === undefined ? {} : { osUser: oneLine(osUser, '--os-user') }),
     ...(adminUser === undefined ? {} : { adminUser: oneLine(adminUser, '--username') }),
     ...(binDir === undefined ? {} : { binDir: directoryFrom(binDir, known?.via ?? words.text('via') ?? 'local', io.cwd, '--bin-dir') }),
-    ...(allow === undefined ? {} : { allow: allow.map(parseCidr) }),
+    ...(allow === undefined ? {} : { allow: allow.map(parseAllowed) }),
     ...(set === undefined ? {} : { set: { ...known?.set, ...settingsFrom(set) } }),
   };
 }
@@ -175,7 +175,8 @@ function hostFrom(text: string | undefined): string | undefined {
 
 /** An absolute path without a trailing slash. A relative one is taken from here, which makes sense on this machine only. */
 export function directoryFrom(text: string, via: string, cwd: string, what: string): string {
-  if (text === '' || hasControlCharacter(text)) throw usageError('path-invalid', `"${printable(text)}" is not a path (${what})`);
+  if (text === '') throw usageError('path-invalid', `the path is empty (${what})`);
+  if (hasControlCharacter(text)) throw usageError('path-invalid', `"${printable(text)}" is not a path (${what})`);
   if (via !== 'local' && !text.startsWith('/')) throw usageError('path-relative', `"${printable(text)}" must be an absolute path, because it is on ${via} (${what})`);
   return resolve(cwd, text);
 }

@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { PgreplError, usageError } from '../errors.ts';
+import { whyUnreadable } from '../host/io-error.ts';
 import { findPassword } from '../postgres/passfile.ts';
 import { Secret } from '../secret.ts';
 import type { NodePlace } from '../steps/world.ts';
@@ -132,7 +133,7 @@ async function read(path: string, option: string): Promise<Uint8Array> {
     return await readFile(path);
   } catch (error) {
     if (error instanceof PgreplError) throw error;
-    throw usageError('password-file-unreadable', `${path} cannot be read: ${(error as NodeJS.ErrnoException).code ?? String(error)} (${option})`, { cause: error });
+    throw usageError('password-file-unreadable', `${path} cannot be read: ${whyUnreadable(error)} (${option})`, { cause: error });
   }
 }
 

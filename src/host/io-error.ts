@@ -55,6 +55,23 @@ function ioError(what: string, path: string, errno: string | null, details: read
   return new PgreplError('refused', code, `cannot ${what} ${path}${reason}`, { details, cause });
 }
 
+/** Why a file cannot be read, in words. */
+export function whyUnreadable(thrown: unknown): string {
+  const errno = errnoCode(thrown);
+  switch (errno) {
+    case 'ENOENT':
+    case 'ENOTDIR':
+      return 'there is no such file';
+    case 'EISDIR':
+      return 'it is a directory';
+    case 'EACCES':
+    case 'EPERM':
+      return 'permission denied';
+    default:
+      return errno ?? String(thrown);
+  }
+}
+
 function wordsFor(errno: string | null): readonly [code: string, reason: string] {
   switch (errno) {
     case 'ENOSPC':

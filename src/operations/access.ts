@@ -1,6 +1,6 @@
 import type { Reason } from '../errors.ts';
 import { isIP } from 'node:net';
-import { cidrContains, hostCidr, parseCidr } from '../postgres/address.ts';
+import { cidrContains, hostCidr, parseAllowed } from '../postgres/address.ts';
 import { blockLines, firstRejecting, localPeerRule, parseHba, replicationRule } from '../postgres/hba-file.ts';
 import type { NodePlace } from '../steps/world.ts';
 import type { NodeSpec } from '../topology/topology.ts';
@@ -22,7 +22,7 @@ export function allowedRanges(nodes: readonly Pick<NodeSpec, 'host' | 'via' | 'a
   const said = nodes.flatMap((node) => node.allow ?? []);
   const addresses = nodes.map((node) => node.host).filter((host) => isIP(host) !== 0);
   const loopback = nodes.some((node) => node.via === 'local') ? ['127.0.0.1/32', '::1/128'] : [];
-  const all = said.length > 0 ? said.map(parseCidr) : [...loopback, ...addresses.map(hostCidr)];
+  const all = said.length > 0 ? said.map(parseAllowed) : [...loopback, ...addresses.map(hostCidr)];
   return [...new Set(all)].sort();
 }
 

@@ -7,7 +7,7 @@ import type { NodeSpec, Topology, TopologyEdit } from '../topology/topology.ts';
 import { allowedRanges } from './access.ts';
 import { cloneConfiguration } from './clone-configuration.ts';
 import type { Change } from './change.ts';
-import { basisOf, observeCluster, primariesOf, splitBrain, viewOf, type ClusterView, type NodeView } from './cluster.ts';
+import { basisOf, describeNode, observeCluster, primariesOf, splitBrain, viewOf, type ClusterView, type NodeView } from './cluster.ts';
 import { outsideConfig, valuesOf } from './config.ts';
 import { configFileOfPair, newPairOf, pairSteps } from './debian-pair.ts';
 import { openForStandbys, passfileSteps } from './open-for-standbys.ts';
@@ -76,7 +76,7 @@ async function factsFor(world: World, view: ClusterView, want: AddStandby): Prom
   const primary = primariesOf(view).find((node) => node.spec.name !== name);
   if (standby === undefined) throw new Error('the new node was not observed');
   if (primary === undefined) {
-    const seen = view.nodes.filter((node) => node.spec.name !== name).map((node) => `${node.spec.name}: ${node.facts.trouble ?? node.facts.state}`);
+    const seen = view.nodes.filter((node) => node.spec.name !== name).map(describeNode);
     throw new PgreplError('refused', 'no-primary', `${title} is refused: no primary of cluster "${view.topology.cluster}" answers`, { details: seen, ...(view.nodes.some((node) => node.facts.state === 'closed') ? NEEDS_SESSION : { next: ['pgrepl status'] }) });
   }
   const upstreamName = want.upstream ?? want.node.upstream ?? primary.spec.name;

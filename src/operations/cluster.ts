@@ -45,6 +45,11 @@ export function viewOf(view: ClusterView, name: string): NodeView | undefined {
   return view.nodes.find((node) => node.spec.name === name);
 }
 
+/** How it stands, in words for a line that lists several. Pure. */
+export function describeNode({ spec, facts: { server, trouble, state } }: NodeView): string {
+  return `${spec.name}: ${server === null ? (trouble ?? state) : server.inRecovery ? 'a running standby' : 'a running primary'}`;
+}
+
 /** Nodes that take writes and can be asked. */
 export function primariesOf(view: ClusterView): readonly NodeView[] {
   return view.nodes.filter((node) => node.facts.server?.inRecovery === false);

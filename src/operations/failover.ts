@@ -8,7 +8,7 @@ import type { TopologyEdit } from '../topology/topology.ts';
 import { allowedRanges } from './access.ts';
 import { betterThan, candidatesOf, describeCandidates, describeUnseen, type Candidate } from './candidates.ts';
 import type { Change } from './change.ts';
-import { basisOf, type ClusterView, type NodeView } from './cluster.ts';
+import { basisOf, describeNode, type ClusterView, type NodeView } from './cluster.ts';
 import { openForStandbys, passfileSteps } from './open-for-standbys.ts';
 import { judgeCandidate, whatBreaksWithout } from './preflight-promote.ts';
 import { isStoppedStandby } from './roles.ts';
@@ -208,7 +208,7 @@ function isAhead(candidates: readonly Candidate[], node: NodeView, chosen: Candi
 function noSuchCandidate(view: ClusterView, want: Promote): Reason {
   const named = view.nodes.find((node) => node.spec.name === want.name);
   if (named !== undefined) return { code: 'candidate-down', node: named.spec.name, message: `${named.spec.name} cannot take over: ${named.facts.trouble ?? named.facts.state}`, next: ['pgrepl status'] };
-  return { code: 'no-candidate', message: `no standby can take over (${view.nodes.map((node) => `${node.spec.name}: ${node.facts.trouble ?? node.facts.state}`).join('; ')})`, next: ['pgrepl status'] };
+  return { code: 'no-candidate', message: `no standby can take over (${view.nodes.map(describeNode).join('; ')})`, hint: 'A failover needs a running standby: start one.', next: ['pgrepl status'] };
 }
 
 /** What the operator must do where pgrepl cannot reach. Pure. */

@@ -64,7 +64,7 @@ function attach(view: ClusterView, node: NodeView, upstream: NodeView, primary: 
 function standsInTheWay(view: ClusterView, node: NodeView, upstream: NodeView, primary: NodeView | undefined): readonly Reason[] {
   const name = node.spec.name;
   const [own, theirs] = [node.facts.server, upstream.facts.server];
-  if (own === null) return [{ code: 'node-down', node: name, message: `${name} does not answer: ${node.facts.trouble ?? node.facts.state}`, hint: 'follow re-points running standbys.', next: ['pgrepl status'] }];
+  if (own === null) return [{ code: 'node-down', node: name, message: `${name} does not answer: ${node.facts.trouble ?? node.facts.state}`, hint: 'follow re-points running standbys.', next: [node.facts.state === 'down' && node.facts.hasSignal ? `pgrepl add-standby ${name}` : 'pgrepl status'] }];
   if (!own.inRecovery) return [{ code: 'is-the-primary', node: name, message: `${name} is a primary`, next: ['pgrepl switchover'] }];
   if (theirs === null) return [{ code: 'upstream-down', node: upstream.spec.name, message: `${upstream.spec.name} does not answer: ${upstream.facts.trouble ?? upstream.facts.state}`, next: ['pgrepl status'] }];
   if (primary === undefined) return [{ code: 'no-primary', message: 'no primary answers', next: ['pgrepl status'] }];

@@ -159,7 +159,7 @@ async function targetReasons(world: World, want: AddStandby, facts: AddStandbyFa
   const marker = staging?.marker;
   if (marker !== undefined && (marker.node !== node || marker.command !== 'add-standby' || marker.upstream !== upstream.spec.name)) {
     const words = marker.command === 'add-standby' ? `add-standby ${marker.node}${marker.upstream === null ? '' : ` --upstream ${marker.upstream}`}` : `init-primary ${marker.node}`;
-    reasons.push({ code: 'unfinished-copy', node, message: `${place.pgdata} is being made by an unfinished ${words}`, hint: 'Finish it, or take it back.', next: [`pgrepl ${words}`, 'pgrepl undo'] });
+    reasons.push({ code: 'unfinished-copy', node, message: `${place.pgdata} is being made by an unfinished ${words}`, hint: 'Finish it, or take it back.', next: [`pgrepl ${words} -D ${place.pgdata} -p ${place.port}`, 'pgrepl undo'] });
   }
   if (staging === null && (directory === 'data' || directory === 'foreign')) {
     const entries = (await host.list(place.pgdata)) ?? [];

@@ -1,5 +1,6 @@
 import { PgreplError, refuseOn, type Reason } from '../errors.ts';
 import type { Step } from '../steps/index.ts';
+import { LOCKED_MODE } from '../steps/staging.ts';
 import type { World } from '../steps/world.ts';
 import type { Topology } from '../topology/topology.ts';
 import type { Change } from './change.ts';
@@ -24,11 +25,12 @@ export async function decideRemoveStandby(world: World, topology: Topology, want
     ...(node.facts.server === null ? [] : [{ kind: 'stop-server', node: name, directory: place.pgdata, configFile: node.config === null ? null : outsideConfig(node.config, place.pgdata), as: 'standby' } as const]),
     ...holders.map((holder): Step => ({ kind: 'drop-slot', node: holder.spec.name, slot: name })),
   ];
+  const kept = `${place.pgdata} is kept${node.facts.hasSignal ? ', with its standby.signal' : node.facts.directoryMode === LOCKED_MODE ? ', locked (mode 0701)' : ''}`;
   const warning = `${name} cannot be reached and is not stopped by this: it must not be started again`;
   return {
-    plan: { title: `remove standby ${name}`, command: `pgrepl remove-standby ${name}`, basis: basisOf(view), steps, notices: [`${place.pgdata} is kept${node.facts.hasSignal ? ', with its standby.signal' : ''}`, ...(unseen ? [warning] : [])] },
+    plan: { title: `remove standby ${name}`, command: `pgrepl remove-standby ${name}`, basis: basisOf(view), steps, notices: [kept, ...(unseen ? [warning] : [])] },
     edits: [{ edit: 'remove-node', name: node.spec.name }],
-    done: unseen ? `${name} is taken out of the cluster; ${warning}` : `${name} is taken out of the cluster and stopped; ${place.pgdata} is kept`,
+    done: unseen ? `${name} is taken out of the cluster; ${warning}` : `${name} is ${node.facts.server === null ? '' : 'stopped and '}taken out of the cluster; ${kept}`,
     next: ['pgrepl status'],
     question: `Take ${name} out?`,
     remains: null,
@@ -47,6 +49,6 @@ function standsInTheWay(view: ClusterView, node: NodeView): readonly Reason[] {
   const primary = primariesOf(view)[0];
   if (primary === undefined) reasons.push({ code: 'no-primary', message: `no primary answers, and ${name} may be needed to replace it`, next: ['pgrepl status', 'pgrepl promote'] });
   const sync = primary?.facts.server?.settings['synchronous_standby_names']?.value ?? '';
-  if (primary !== undefined && sync.split(/[^A-Za-z0-9_]+/).includes(name)) reasons.push({ code: 'sync-names', node: primary.spec.name, message: `synchronous_standby_names of ${primary.spec.name} names ${name}: commits could wait for ever`, next: ['pgrepl sync off'] });
+  if (primary !== undefined && sync.split(/[^A-Za-z0-9_]+/).includes(name)) reasons.push({ code: 'sync-names', node: primary.spec.name, message: `synchronous_standby_names of ${primary.spec.name} names ${name}: commits could wait for ever`, hint: 'Take it off that list first: ALTER SYSTEM SET synchronous_standby_names, and SELECT pg_reload_conf().', next: ['pgrepl sync off'] });
   return reasons;
 }

@@ -19,7 +19,7 @@ function stateFindings(node: ViewedNode, view: StatusView, extras: StatusExtras)
     case 'down':
       if (isLocked(node)) return of('fenced', 'warning', `${name} is stopped and locked since a failover; ${divergence(node, view, extras)}`, 'Its data directory cannot be started until it has rejoined; its WAL is kept. To make it anew instead: take it out with remove-standby, then add-standby with another directory.', [`pgrepl rejoin ${name}`]);
       if (isHandedOver(node, view)) return of('node-down', level, `${name} is stopped: a change of roles shut it down and prepared it as a standby, and was not finished`, 'It is brought back by the command that was interrupted, or by this one.', [`pgrepl promote ${view.primary?.name ?? ''}`]);
-      return of('node-down', level, `${name} is stopped`, stoppedHint(node, view, extras), isForeign(node, view) ? [] : [`pgrepl rejoin ${name}`]);
+      return of('node-down', level, `${name} is stopped`, stoppedHint(node, view, extras), isForeign(node, view) ? [] : [startsAgain(node, view) ? `pgrepl add-standby ${name}` : `pgrepl rejoin ${name}`]);
     case 'starting':
       return of('node-starting', level, `${name} is starting up and lets nobody in yet${because}`, null);
     case 'stopping':
@@ -43,6 +43,11 @@ function isHandedOver({ facts: { control, hasSignal, directoryMode } }: ViewedNo
 /** True for a stopped node whose data directory a failover has locked. */
 export function isLocked(node: ViewedNode): boolean {
   return node.facts.directoryMode === LOCKED_MODE && node.facts.state === 'down';
+}
+
+/** True for a stopped standby of a cluster that has a primary: the command that made it starts it again, and proves that it streams. */
+export function startsAgain(node: ViewedNode, view: StatusView): boolean {
+  return view.primary !== null && node.facts.state === 'down' && node.facts.hasSignal && roleOf(node, view) === 'standby' && !isLocked(node);
 }
 
 function stoppedHint(node: ViewedNode, view: StatusView, extras: StatusExtras): string | null {

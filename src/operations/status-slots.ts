@@ -1,6 +1,7 @@
 import type { Slot } from '../postgres/server.ts';
 import { renderBytes, settingBytes } from '../postgres/units.ts';
 import type { Finding, StatusExtras } from './status.ts';
+import { startsAgain } from './status-nodes.ts';
 import { findSlot, isAlone, slotName, type StatusView, type ViewedNode } from './status-links.ts';
 
 /** Over this part of the limit a slot is about to be lost. */
@@ -45,10 +46,10 @@ function inactiveSlot(slot: Slot, on: ViewedNode, node: string, what: string, ow
     hint,
     next,
   });
-  if (owner === null) return finding(`${isAlone(view) ? '' : 'No node of the cluster file has it. '}If its user is gone for good, drop it with pg_drop_replication_slot.`, []);
+  if (owner === null) return finding(`${isAlone(view) ? '' : 'No node of the cluster file has it; an unfinished add-standby may have made it. '}If its user is gone for good, drop it with pg_drop_replication_slot.`, isAlone(view) ? [] : ['pgrepl runs']);
   const elsewhere = owner === view.primary || (upstream !== null && upstream !== on && upstream.server?.slots.some((other) => other.active && other.name === slot.name) === true);
   if (elsewhere && view.primary !== null) return finding(`${owner.name} ${owner === view.primary ? 'is the primary' : `streams from ${upstream?.name ?? '?'} with a slot there`}: this one was left by a change of roles, and keeps WAL for nothing.`, [`pgrepl promote ${view.primary.name}`]);
-  if (upstream === null) return finding(null, [`pgrepl rejoin ${owner.name}`]);
+  if (upstream === null) return finding(null, [startsAgain(owner, view) ? `pgrepl add-standby ${owner.name}` : `pgrepl rejoin ${owner.name}`]);
   return finding(`${owner.name} streams from ${upstream.name} without it: WAL that ${owner.name} needs may be removed, and this slot keeps WAL for nothing.`, [`pgrepl follow ${owner.name} --upstream ${upstream.name}`]);
 }
 

@@ -3,7 +3,7 @@ import type { Step } from '../steps/index.ts';
 import { allowedRanges } from './access.ts';
 import { candidatesOf, describeCandidates, describeUnseen } from './candidates.ts';
 import type { Change } from './change.ts';
-import { basisOf, type ClusterView, type NodeView } from './cluster.ts';
+import { basisOf, describeNode, type ClusterView, type NodeView } from './cluster.ts';
 import { outsideConfig } from './config.ts';
 import { openForStandbys, passfileSteps } from './open-for-standbys.ts';
 import { judgeCandidate, judgePrimary, whatBreaks } from './preflight-promote.ts';
@@ -96,6 +96,5 @@ function stepsOf(view: ClusterView, primary: NodeView, candidate: NodeView, sibl
 }
 
 function noCandidate(view: ClusterView): Reason {
-  const seen = view.nodes.map((node) => `${node.spec.name}: ${node.facts.trouble ?? node.facts.state}`).join('; ');
-  return { code: 'no-candidate', message: `no standby can take over (${seen})`, next: ['pgrepl add-standby', 'pgrepl status'] };
+  return { code: 'no-candidate', message: `no standby can take over (${view.nodes.map(describeNode).join('; ')})`, hint: 'A switchover needs a standby that streams from the primary.', next: ['pgrepl status'] };
 }

@@ -19,9 +19,7 @@ export async function waitFor<T>(what: string, probe: (say: (text: string) => vo
   let said: string | null = null;
   const left = (): number => deadlineMs - (performance.now() - start);
   const tooLate = (): PgreplError =>
-    new PgreplError('unfinished', 'wait-timeout', `${what} did not come within ${renderSeconds(deadlineMs)}${said === null ? '' : `: ${said}`}`, {
-      hint: 'A timeout stops nothing: what was asked for may still happen.',
-    });
+    new PgreplError('unfinished', 'wait-timeout', `${what} did not come within ${renderSeconds(deadlineMs)}${said === null ? '' : `: ${said}`}`);
   const limited = async <V>(work: Promise<V>): Promise<V> => await orEnd(work, Math.max(0, left()), signal, tooLate, what);
 
   if (firstMs > 0) await limited(sleep(firstMs));

@@ -20,6 +20,16 @@ export function parseCidr(text: string): string {
   return `${bits === 32 ? renderV4(first) : renderV6(first)}/${prefix}`;
 }
 
+/**
+ * A range that is to be let in, in its canonical form. Throws as `parseCidr`, and for every address at once: then a guessed password is all
+ * that keeps anyone from copying the databases (hazard C22).
+ */
+export function parseAllowed(text: string): string {
+  const cidr = parseCidr(text);
+  if (!cidr.endsWith('/0')) return cidr;
+  throw usageError('address-everybody', `"${printable(text)}" is every address there is, and pgrepl opens replication to nobody unnamed`, { hint: 'Name the networks of the standbys, such as 10.0.0.0/24.' });
+}
+
 /** Whether any address is in both ranges. IPv4 and IPv6 never meet, as in pg_hba.conf. Throws as `parseCidr`. */
 export function cidrOverlaps(a: string, b: string): boolean {
   const [left, right] = [parseRange(a), parseRange(b)];
@@ -66,7 +76,7 @@ function parseRange(text: string): Range {
   const [address = '', prefixText, ...more] = text.split('/');
   const bits = isIPv4(address) ? 32 : isIPv6(address) ? 128 : null;
   if (bits === null) {
-    throw usageError('address-invalid', `"${printable(text)}" is not an address: addresses, no names`, {
+    throw usageError('address-invalid', `"${printable(text)}" is not an address, and names are not taken`, {
       hint: 'An address looks like 10.0.0.5 or 2001:db8::5, a range like 10.0.0.0/24.',
     });
   }

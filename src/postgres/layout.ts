@@ -109,7 +109,7 @@ function notFound(host: Host, { binDir, wantMajor = null }: Wanted, seen: Seen):
   const where = binDir === undefined ? '' : ` in ${binDir}`;
   // Where a directory was named, the programs may be installed all the same.
   const line = binDir === undefined ? installLine(seen.os, wantMajor) : null;
-  return new PgreplError('refused', 'postgres-not-found', `the server programs of ${what} were not found on ${host.label}${where}`, {
+  return new PgreplError('refused', 'postgres-not-found', `the server programs of ${what} were not found on ${host.label === 'local' ? 'this machine' : host.label}${where}`, {
     details: [...seen.others, ...seen.short, ...(binDir === undefined ? [`looked in PATH and ${PLACES.join(' ').replaceAll(' ', ', ')}`] : [])],
     hint: binDir === undefined ? 'Install them there, or name their directory with --bin-dir.' : `It must hold ${NEEDED.join(', ')}; without --bin-dir the programs are looked for.`,
     next: line === null ? [] : [line],

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { isAbsolute, resolve } from 'node:path';
 import type { Document, Node as YamlNode, Pair } from 'yaml';
 import { usageError, type Reason } from '../errors.ts';
+import { errnoCode, whyUnreadable } from '../host/io-error.ts';
 import { printable } from '../postgres/names.ts';
 import { cacheFor } from './cache.ts';
 import { didYouMean } from './did-you-mean.ts';
@@ -30,9 +31,8 @@ export async function readClusterText(path: string): Promise<string | null> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
-    if (code === 'ENOENT') return null;
-    throw usageError('cluster-file-unreadable', `the cluster file ${path} cannot be read: ${code}`, { cause: error });
+    if (errnoCode(error) === 'ENOENT') return null;
+    throw usageError('cluster-file-unreadable', `the cluster file ${path} cannot be read: ${whyUnreadable(error)}`, { cause: error });
   }
 }
 

@@ -14,8 +14,8 @@ const COMPRESSIONS = ['auto', 'none', 'gzip', 'lz4', 'zstd'] as const;
 
 const OPTIONS: readonly OptionSpec[] = [
   { flags: '--upstream <NODE>', help: 'node to stream from: the primary (default), or a standby to cascade from' },
-  { flags: '--checkpoint <MODE>', help: 'fast: the upstream writes out its dirty buffers at once; spread: gently (default: fast)', choices: CHECKPOINTS },
-  { flags: '--compress <METHOD>', help: 'of the copy on its way: auto, none, gzip, lz4, zstd (default: auto)', choices: COMPRESSIONS },
+  { flags: '--checkpoint <MODE>', help: 'fast (default): the upstream writes out its dirty buffers at once; spread: gently', choices: CHECKPOINTS },
+  { flags: '--compress <METHOD>', help: 'of the copy on its way (default: auto)', choices: COMPRESSIONS },
   { flags: '--max-rate <RATE>', help: 'at most this many bytes per second, such as 50M' },
   { flags: '--delay <INTERVAL>', help: 'replays each commit this much later, such as 1h (recovery_min_apply_delay)' },
   { flags: '--tablespace <OLD=NEW>', help: 'another place for a tablespace (repeatable)', repeat: true },

@@ -28,10 +28,10 @@ test('a cluster on a wide terminal', () => {
 
     ! node4 is stopped
       hint  It is a standby: when it is started again it goes on where it was, as long as its WAL is kept.
-      next  pgrepl rejoin node4
+      next  pgrepl add-standby node4
 
     ! slot "node4" on node1 is used by nobody and keeps 48 MB of WAL
-      next  pgrepl rejoin node4
+      next  pgrepl add-standby node4
     "
   `);
 });
@@ -49,10 +49,10 @@ test('the same on a narrow one leaves out what matters least', () => {
     ! node4 is stopped
       hint  It is a standby: when it is started again it goes on where it was, as
             long as its WAL is kept.
-      next  pgrepl rejoin node4
+      next  pgrepl add-standby node4
 
     ! slot "node4" on node1 is used by nobody and keeps 48 MB of WAL
-      next  pgrepl rejoin node4
+      next  pgrepl add-standby node4
     "
   `);
 });

@@ -40,7 +40,7 @@ describe('addresses and ranges', () => {
   );
 
   test('a host name is told that names are not taken', () => {
-    expect(() => parseCidr('db1')).toThrow('addresses, no names');
+    expect(() => parseCidr('db1')).toThrow('names are not taken');
   });
 
   test.each([
