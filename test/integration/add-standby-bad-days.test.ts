@@ -74,7 +74,7 @@ for (const installation of majorsFor('once')) describe(`bad days of add-standby:
     const lines = await readFile(passfile, 'utf8');
     for (const [host, code, next] of [['no-such-host.invalid', 'host-unresolved', 'getent hosts no-such-host.invalid'], ['127.9.9.9', 'upstream-unreachable', 'pg_isready -h 127.9.9.9']] as const) {
       await writeFile(passfile, `${lines}${lines.replaceAll(/^127\.0\.0\.1/gm, host)}`);
-      await writeFile(m().clusterFile, clusterFile.replace(/host: 127\.0\.0\.1/, `host: ${host}`));
+      await writeFile(m().clusterFile, clusterFile.replace(/^ {4}host: .*\n/m, '').replace(/^ {2}node1:\n/m, `$&    host: ${host}\n`));
       const before = await snapshot(m(), 'node1');
       const ran = await add(m(), 'node2');
       endedAs(ran, 3, code);
