@@ -49,8 +49,9 @@ export async function killAndHeal(m: Machine, story: KillStory): Promise<void> {
   const chance = chanceOf(Number(process.env['PGREPL_KILL_SEED'] ?? Math.floor(Math.random() * 2 ** 31)));
   const gentle = Math.max(1, Math.round(KILLS / (m.road === null ? 5 : 10)));
   const hard = m.road === null ? HARD : HARD_BY_ROAD;
+  const first = chance.below(hard.length);
   const blows: Blow[] = [
-    ...Array.from({ length: KILLS }, (_, index): Blow => hard[index % hard.length] ?? 'kill'),
+    ...Array.from({ length: KILLS }, (_, index): Blow => hard[(first + index) % hard.length] ?? 'kill'),
     ...Array.from({ length: gentle }, (_, index): Blow => GENTLE[(index + chance.below(3)) % 3] ?? 'terminate'),
   ];
   const order = chance.shuffled(blows);
