@@ -36,4 +36,12 @@ export interface NodeFacts {
   /** Its clock minus that of this machine, in seconds, and by how much that can be wrong: half of the time that the question took. */
   readonly clock: { readonly aheadSeconds: number; readonly withinSeconds: number } | null;
   readonly trouble: string | null;
+  /** What helps against the trouble, where the machine itself could not be asked. */
+  readonly advice?: Advice | undefined;
+}
+
+/** A sentence, and commands to type. */
+export interface Advice {
+  readonly hint: string | undefined;
+  readonly next: readonly string[];
 }

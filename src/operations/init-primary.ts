@@ -210,7 +210,7 @@ function standsInTheWay(node: NodeView, want: InitPrimary): readonly Reason[] {
     case 'closed':
     case 'silent':
     case 'unknown':
-      return [{ code: `server-${state}`, node: name, message: node.facts.trouble ?? `the server in ${place.pgdata} does not answer`, ...(state === 'closed' ? NEEDS_SESSION : {}) }];
+      return [{ code: `server-${state}`, node: name, message: node.facts.trouble ?? `the server in ${place.pgdata} does not answer`, ...(state === 'closed' ? NEEDS_SESSION : node.facts.advice) }];
     default:
       return state satisfies never;
   }

@@ -4,7 +4,7 @@ import { parsePidFile, type PidFile } from '../postgres/pid-file.ts';
 import type { Glimpse, ServerFacts } from '../postgres/server.ts';
 import { besideHolder, insideHolder, isUnclaimed, readMarker } from '../steps/staging.ts';
 import type { NodeWorld, World } from '../steps/world.ts';
-import type { DirectoryState, NodeFacts, ServerState } from './facts.ts';
+import type { Advice, DirectoryState, NodeFacts, ServerState } from './facts.ts';
 
 export interface ObserveOptions {
   /** For everything that is asked of one node; what did not come by then stays unknown. */
@@ -21,6 +21,7 @@ export interface Evidence {
   readonly pidFile: PidFile | null;
   /** Why a piece is missing: the machine could not be asked. */
   readonly trouble: string | null;
+  readonly advice?: Advice | undefined;
 }
 
 /** How the server answered: its facts, or the failure and what could be seen all the same; `null` while there is no answer. */
@@ -158,7 +159,8 @@ async function gather(world: NodeWorld, seen: Seen): Promise<void> {
   const { host, place } = world;
   const piece = async (work: Promise<void>): Promise<void> => {
     await work.catch((thrown: unknown) => {
-      seen.trouble ??= asPgreplError(thrown).message;
+      const { message, hint, next } = asPgreplError(thrown);
+      if (seen.trouble === null) [seen.trouble, seen.advice] = [message, { hint, next }];
     });
   };
   await Promise.all([
@@ -204,7 +206,7 @@ async function readStaging(host: Host, pgdata: string, seen: Seen): Promise<void
 }
 
 function factsOf(world: NodeWorld, answer: Answer, seen: Seen, options: ObserveOptions): NodeFacts {
-  const { pidFile: _, trouble: outside, ...rest } = seen;
+  const { pidFile: _, trouble: outside, advice, ...rest } = seen;
   if (answer !== null && 'server' in answer) {
     return { place: world.place, ...rest, directory: rest.directory ?? 'data', state: 'up', server: answer.server, glimpse: null, clock: answer.clock ?? null, trouble: null };
   }
@@ -212,7 +214,7 @@ function factsOf(world: NodeWorld, answer: Answer, seen: Seen, options: ObserveO
   const state = judgeState(answer, seen);
   const missing = seen.directory === 'missing' ? `there is no data directory ${world.place.pgdata}` : seen.directory === 'empty' ? `the data directory ${world.place.pgdata} is empty` : null;
   const trouble = state === 'unknown' ? (answer?.error.code === 'another-server' ? said : (outside ?? missing ?? said)) : said;
-  return { place: world.place, ...rest, state, server: null, glimpse: answer?.glimpse ?? null, clock: null, trouble };
+  return { place: world.place, ...rest, state, server: null, glimpse: answer?.glimpse ?? null, clock: null, trouble, ...(advice !== undefined && trouble === outside ? { advice } : {}) };
 }
 
 interface Deadline {

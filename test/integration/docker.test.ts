@@ -4,15 +4,12 @@ import { openHost } from '../../src/host/open-host.ts';
 import { findService } from '../../src/postgres/find-service.ts';
 import { mayAsk } from '../../src/postgres/service-rights.ts';
 import { serviceStart } from '../../src/postgres/service.ts';
-import { SUITES, withContainers } from '../support/containers.ts';
+import { DEBIAN_MAJORS, withContainers } from '../support/containers.ts';
 import { docker, whyNoDocker } from '../support/docker.ts';
 
 const missing = whyNoDocker();
 if (missing !== null) process.stderr.write(`the stories over docker are skipped: ${missing}\n`);
 
-const wanted = process.env['PGREPL_MAJORS']?.split(',').map(Number);
-/** One of them where nothing else is asked for; `PGREPL_STORIES=all` tells them on every major that Debian has. */
-const MAJORS = Object.keys(SUITES).map(Number).filter((major) => wanted?.includes(major) ?? (process.env['PGREPL_STORIES'] === 'all' || major === 15));
 const PGDATA = '/srv/pg/data';
 
 /** systemd 258 and later, as in forky, do not start on control groups of version 1. */
@@ -25,7 +22,7 @@ function canRunSystemd(major: number): boolean {
 // An image may have to be built first, and every program in a container costs what starting one costs.
 vi.setConfig({ testTimeout: 900_000 });
 
-describe.skipIf(missing !== null).each(MAJORS)('PostgreSQL %i in containers', (major) => {
+describe.skipIf(missing !== null).each(DEBIAN_MAJORS)('PostgreSQL %i in containers', (major) => {
   test('a pair is made, looked at, and its roles are changed there and back', async () => {
     await withContainers({ major, nodes: ['db1', 'db2'] }, async (c) => {
       await c.ok('init-primary', ...c.at('db1'), '-D', PGDATA, '--yes');

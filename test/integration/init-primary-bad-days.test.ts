@@ -46,6 +46,12 @@ for (const installation of majorsFor('once')) describe(`bad days of init-primary
     expect(error.next).toEqual(['getent hosts no-such-host.invalid']);
   });
 
+  test('its machine cannot be reached: with what helps against that', async () => {
+    const error = await refused('server-unknown', '--via', 'ssh://no-such-host.invalid', '--host', '127.0.0.1');
+    expect(error.message).toContain('cannot reach ssh://no-such-host.invalid: there is no such host');
+    expect(error.hint).toBe('Write the name as your ssh knows it, or the address.');
+  });
+
   test('there is no PostgreSQL in --bin-dir', async () => {
     const error = await refused('postgres-not-found', '--bin-dir', '/no/such/bin');
     expect(error.message).toContain('/no/such/bin');

@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
+import { features } from '../../src/postgres/features.ts';
 import type { Machine } from '../support/cluster.ts';
 import { freeze, thaw } from '../support/freeze.ts';
 import { openOracle } from '../support/oracle.ts';
@@ -44,6 +45,12 @@ trioStories({}, (trio, { each, once }) => {
       await m.stopServer('node1');
       await m.startServer('node1');
       await m.sql('node1', 'CREATE TABLE t (n int)');
+      if (!features(m.installation.major * 10_000).pausesWhenParametersTooLow) {
+        // Before 14 such a standby does not pause, it stops.
+        const down = await statusWhen(m, ({ nodes }) => nodes['node2']?.state === 'stopped' && nodes['node3']?.state === 'stopped');
+        expect([down.exit, down.finding('node-down').level]).toEqual([7, 'warning']);
+        return;
+      }
       const seen = await statusWhen(m, ({ nodes }) => nodes['node2']?.state === 'paused');
       expect(seen.exit).toBe(8);
       const { says, level, hint } = seen.finding('replay-paused');

@@ -1,15 +1,20 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { baseImage, docker, idleContainer, removeContainer } from './docker.ts';
-import { startPgrepl, type Ran } from './run-pgrepl.ts';
+import { startPgrepl, type Ran, type RunningPgrepl } from './run-pgrepl.ts';
 
 /** Which Debian has which PostgreSQL. */
 export const SUITES: Readonly<Record<number, string>> = { 13: 'bullseye', 15: 'bookworm', 17: 'trixie', 18: 'forky' };
 
-/** A few containers on a network of their own, and an operator on this machine who reaches them through docker. */
+const wanted = process.env['PGREPL_MAJORS']?.split(',').map(Number);
+
+/** The majors of this run that a Debian has: one of them where nothing else is asked for, with `PGREPL_STORIES=all` every one. */
+export const DEBIAN_MAJORS: readonly number[] = Object.keys(SUITES).map(Number).filter((major) => wanted?.includes(major) ?? (process.env['PGREPL_STORIES'] === 'all' || major === 15));
+
+/** A few containers on a network of their own, and an operator on this machine who reaches them through docker or ssh. */
 export interface Containers {
   readonly major: number;
   /** `--via`, `--host` and the name: what init-primary and add-standby need besides the data directory. */
@@ -17,15 +22,25 @@ export interface Containers {
   name(node: string): string;
   /** The cluster file. */
   readonly file: string;
-  /** As `docker exec`, as this user; rejects unless it ends with 0. */
+  /** As `docker exec`, as this user; throws unless it ends with 0. */
   run(node: string, user: string, ...words: readonly string[]): string;
   /** Asked by psql in the container, never through pgrepl: rows as lines, columns with `|` between them. */
   sql(node: string, text: string): string;
   eventually(node: string, text: string, answer: string): Promise<void>;
+  start(...words: readonly string[]): RunningPgrepl;
+  /** The machine is gone, in one of three ways. */
+  vanish(node: string, how: Vanishing): void;
+  /** It is back: of what was killed only its ssh server runs then. */
+  comeBack(node: string, how: Vanishing): Promise<void>;
+  /** Waits until nothing of pgrepl runs on any of them; throws with what does. */
+  nothingLeft(withinMs: number): Promise<void>;
   pgrepl(...words: readonly string[]): Promise<Ran>;
   /** As `pgrepl`, and fails with everything it said unless it ends with 0. */
   ok(...words: readonly string[]): Promise<Ran>;
 }
+
+/** Frozen as a whole; ended at once, as without power; or alive and out of the network. */
+export type Vanishing = 'paused' | 'killed' | 'detached';
 
 export interface ContainersOptions {
   readonly major: number;
@@ -34,13 +49,15 @@ export interface ContainersOptions {
   readonly init?: 'idle' | 'systemd';
   /** For some of them, what a shell runs instead, as the user postgres: as process 1, or below an init. */
   readonly serves?: Readonly<Record<string, { readonly script: string; readonly below: 'nothing' | 'init' }>>;
+  /** Through ssh as this user of docker/Dockerfile: `dba` may become postgres by sudo, and nobody else. Without it: through docker. */
+  readonly login?: 'admin' | 'dba';
 }
 
 /** Without these systemd does not run in a container. */
 const SYSTEMD = ['--cap-add', 'SYS_ADMIN', '--cap-add', 'NET_ADMIN', '--security-opt', 'seccomp=unconfined', '--security-opt', 'apparmor=unconfined', '--tmpfs', '/run', '--tmpfs', '/run/lock', '--cgroupns=private'];
 
 /** Gives a story its containers and takes them away, with everything in them; nothing may be left at work in them in between. */
-export async function withContainers({ major, nodes, init = 'idle', serves = {} }: ContainersOptions, story: (c: Containers) => Promise<void>): Promise<void> {
+export async function withContainers({ major, nodes, init = 'idle', serves = {}, login }: ContainersOptions, story: (c: Containers) => Promise<void>): Promise<void> {
   const image = fleetImage(major, init === 'systemd' ? 'systemd' : 'node');
   const root = mkdtempSync(join(tmpdir(), 'pgr-containers-'));
   const prefix = `pgrepl-${process.pid}-${Math.random().toString(36).slice(2, 8)}`;
@@ -52,35 +69,57 @@ export async function withContainers({ major, nodes, init = 'idle', serves = {} 
     XDG_STATE_HOME: join(root, 'state'),
     PGREPL_FILE: join(root, 'pgrepl.yaml'),
     NO_COLOR: '1',
+    PGREPL_SSH: `ssh -F ${join(root, 'ssh_config')}`,
   };
-  docker('network', 'create', prefix);
+  if (login !== undefined) makeKeys(root);
+  const net = freeSubnet();
+  const addressOf = (node: string): string => `${net}.${nodes.indexOf(node) + 10}`;
+  docker('network', 'create', '--subnet', `${net}.0/24`, prefix);
   try {
     for (const node of nodes) {
-      const options = ['--hostname', node, '--network', prefix];
+      const options = ['--hostname', node, '--network', prefix, '--ip', addressOf(node), ...(login === undefined ? [] : ['--volume', `${root}/keys:/keys`])];
       const serve = serves[node];
       if (serve !== undefined) docker('run', '--detach', '--rm', ...(serve.below === 'init' ? ['--init'] : []), '--user', 'postgres', '--name', name(node), ...options, image, 'sh', '-c', serve.script);
       else if (init === 'idle') idleContainer(name(node), image, ...options);
       else docker('run', '--detach', '--rm', '--name', name(node), ...SYSTEMD, ...options, image);
     }
+    const sshServer = async (node: string): Promise<void> => {
+      docker('exec', '--detach', name(node), '/usr/local/bin/node.sh');
+      await within(30_000, `sshd of ${node} listens`, () => existsSync(join(root, 'keys', 'hosts', node)) && attempt(() => docker('exec', name(node), 'bash', '-c', 'exec 3<>/dev/tcp/127.0.0.1/22 && echo listens')) === 'listens');
+    };
+    const via = (node: string): string => (login === undefined ? `docker://${name(node)}` : `ssh://${login}@${node}`);
+    if (login !== undefined) {
+      writeFileSync(join(root, 'ssh_config'), nodes.map((node) => `Host ${node}\n  HostName ${addressOf(node)}\n  HostKeyAlias ${node}\n  IdentityFile ${root}/key\n  IdentitiesOnly yes\n  UserKnownHostsFile ${root}/keys/hosts/${node}\n`).join(''));
+      await Promise.all(nodes.map(sshServer));
+    }
     const run: Containers['run'] = (node, user, ...words) => docker('exec', '-u', user, name(node), ...words);
     const sql: Containers['sql'] = (node, text) => run(node, 'postgres', 'psql', '-XAtqc', text);
-    const pgrepl: Containers['pgrepl'] = async (...words) => await startPgrepl(words, env, { cwd: root, deadlineMs: 300_000 }).ended;
+    const left = (): readonly string[] => nodes.flatMap((node) => atWork(run(node, 'root', 'ps', '-eo', 'args')).map((line) => `${node}: ${line}`));
+    const nothingLeft: Containers['nothingLeft'] = async (withinMs) => { await within(withinMs, 'nothing is left at work', () => left().length === 0, () => left().join('\n')); };
+    const start: Containers['start'] = (...words) => startPgrepl(words, env, { cwd: root, deadlineMs: 300_000 });
+    const pgrepl: Containers['pgrepl'] = async (...words) => await start(...words).ended;
     await story({
       major,
       name,
       file: env.PGREPL_FILE,
-      at: (node) => [node, '--via', `docker://${name(node)}`, '--host', docker('inspect', '--format', `{{(index .NetworkSettings.Networks "${prefix}").IPAddress}}`, name(node))],
+      at: (node) => [node, '--via', via(node), '--host', addressOf(node)],
       run,
       sql,
       eventually: async (node, text, answer) => {
-        const until = performance.now() + 30_000;
-        for (;;) {
-          const got = attempt(() => sql(node, text));
-          if (got === answer) return;
-          if (performance.now() > until) throw new Error(`${node} still answers ${JSON.stringify(got)} to ${text}, not ${JSON.stringify(answer)}`);
-          await new Promise((resolve) => setTimeout(resolve, 100));
-        }
+        let got = '';
+        await within(30_000, `${node} answers ${JSON.stringify(answer)} to ${text}`, () => (got = attempt(() => sql(node, text))) === answer, () => got);
       },
+      vanish: (node, how) => {
+        if (how === 'detached') docker('network', 'disconnect', prefix, name(node));
+        else docker(how === 'paused' ? 'pause' : 'kill', name(node));
+      },
+      comeBack: async (node, how) => {
+        if (how === 'detached') docker('network', 'connect', '--ip', addressOf(node), prefix, name(node));
+        else docker(how === 'paused' ? 'unpause' : 'start', name(node));
+        if (how === 'killed' && login !== undefined) await sshServer(node);
+      },
+      nothingLeft,
+      start,
       pgrepl,
       ok: async (...words) => {
         const ran = await pgrepl(...words);
@@ -88,12 +127,20 @@ export async function withContainers({ major, nodes, init = 'idle', serves = {} 
         return ran;
       },
     });
-    const left = nodes.flatMap((node) => atWork(run(node, 'root', 'ps', '-eo', 'args')).map((line) => `${node}: ${line}`));
-    if (left.length > 0) throw new Error(`left at work:\n${left.join('\n')}`);
+    await nothingLeft(5_000);
   } finally {
     for (const node of nodes) removeContainer(name(node));
     docker('network', 'rm', prefix);
     rmSync(root, { recursive: true, force: true });
+  }
+}
+
+/** A network of the range for tests (RFC 2544) that no other one here has. */
+function freeSubnet(): string {
+  const used = docker('network', 'ls', '--quiet').split('\n').map((id) => attempt(() => docker('network', 'inspect', '--format', '{{range .IPAM.Config}}{{.Subnet}} {{end}}', id))).join(' ');
+  for (;;) {
+    const net = `198.19.${Math.floor(Math.random() * 256)}`;
+    if (!used.includes(`${net}.`)) return net;
   }
 }
 
@@ -110,7 +157,23 @@ function fleetImage(major: number, target: 'node' | 'systemd'): string {
 
 /** What a finished command of pgrepl should not have left behind. */
 function atWork(list: string): readonly string[] {
-  return list.split('\n').filter((line) => /pgrepl-|pg_basebackup|pg_ctl|controldata/.test(line));
+  return list.split('\n').filter((line) => /pgrepl-|pg_basebackup|pg_ctl|controldata|sshd: (?:admin|dba)/.test(line));
+}
+
+/** The operator's key, which the containers find in /keys, and room there for the keys of their hosts. */
+function makeKeys(root: string): void {
+  mkdirSync(join(root, 'keys', 'hosts'), { recursive: true });
+  execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(root, 'key')]);
+  copyFileSync(join(root, 'key.pub'), join(root, 'keys', 'operator.pub'));
+  for (const [path, mode] of [['keys', 0o755], ['keys/operator.pub', 0o644]] as const) chmodSync(join(root, path), mode);
+}
+
+async function within(deadlineMs: number, what: string, probe: () => boolean, seen: () => string = () => ''): Promise<void> {
+  const until = performance.now() + deadlineMs;
+  while (!probe()) {
+    if (performance.now() > until) throw new Error(`it did not happen that ${what}\n${seen()}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
 }
 
 function attempt(ask: () => string): string {

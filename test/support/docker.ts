@@ -36,10 +36,10 @@ export function builtImage(name: string, lines: string): string {
   return name;
 }
 
-/** Starts a container that does nothing, of this image; it is removed, with its volumes, when it stops. */
+/** Starts a container that does nothing, of this image; it stays when it stops, until `removeContainer`. */
 export function idleContainer(name: string, image: string, ...options: readonly string[]): void {
   // An init of its own, as every machine has one: orphans of killed programs are waited for.
-  docker('run', '--detach', '--rm', '--init', '--name', name, ...options, image, 'sleep', 'infinity');
+  docker('run', '--detach', '--init', '--name', name, ...options, image, 'sleep', 'infinity');
 }
 
 /** Removes it, whatever it does; fine when it is gone. */
