@@ -74,6 +74,7 @@ export async function killAndHeal(m: Machine, story: KillStory): Promise<void> {
         if (tries > 5) throw new Error(`${told}: it ended before the blow every time`);
       }
       if (round > 0) hits += 1;
+      if (hits > 0 && hits % 10 === 0) process.stdout.write(`${story.command}: ${hits} of ${order.length} blows healed\n`);
     }
   } finally {
     secrets.stop();

@@ -74,7 +74,8 @@ export function startPgrepl(args: readonly string[], base: Readonly<Record<strin
     child.once('close', (exit, signal) => {
       clearTimeout(deadline);
       clearTimeout(killer);
-      const complaints = complaintsAbout(args, stdout, signal !== null);
+      // Whoever closed its output, as `| head` does, has not all of it.
+      const complaints = complaintsAbout(args, stdout, signal !== null || !child.stdout.readableEnded);
       if (late) reject(new Error(`pgrepl ${args.join(' ')} did not end in time\n${stdout}\n${stderr}`));
       else if (complaints.length > 0) reject(new Error(`pgrepl ${args.join(' ')} printed something else than it promises: ${complaints.join('\n')}`));
       else resolve({ exit, signal, stdout, stderr, json: jsonOf(stdout), ms: performance.now() - began });
