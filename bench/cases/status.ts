@@ -1,13 +1,17 @@
-import { chownSync, cpSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { chownSync, cpSync, writeFileSync } from 'node:fs';
 import { chmod } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { build } from 'esbuild';
 import { postmasterOf } from '../../test/support/oracle.ts';
+import { openRelay } from '../../test/support/relay.ts';
 import { PGREPL } from '../../test/support/run-pgrepl.ts';
 import { asServer, serverAccount } from '../../test/support/server-account.ts';
 import type { Machine } from '../../test/support/machine.ts';
-import { interleave, result, timeProgram, type Bench, type Case, type Result, type Timed } from '../measure.ts';
+import { interleave, result, timeProgram, type Bench, type Case, type Result } from '../measure.ts';
 import { repmgrClusterShow } from '../repmgr.ts';
 import { withThreeNodes } from '../three-nodes.ts';
 
@@ -51,7 +55,7 @@ export const status: Case = {
         result({ what: 'pgrepl status, 3 nodes', reference, unit: 'ms', budget: 1.2 }, pgrepl, bare),
         result({ what: 'pgrepl status --json', reference, unit: 'ms', budget: 1.2 }, json, bare),
         result({ what: 'pgrepl status, 3 nodes', reference: 'node -e 0', unit: 'ms', budget: null, wished: 2.2 }, pgrepl, nothing),
-        ...(await nextToRepmgr(m, bench, async () => await timeProgram([node, owner.program, 'status'], { env: owner.env, cwd: m.root, ...asServer() }))),
+        ...(await nextToRepmgr(m, bench, owner)),
         ...(asRoot.length === 0 ? [] : [result({ what: 'pgrepl status by root', reference: "the same script as the servers' user", unit: 'ms', budget: null, note: "root becomes the servers' user for every connection" }, asRoot, bare)]),
       );
     });
@@ -59,16 +63,54 @@ export const status: Case = {
   },
 };
 
-/** The same three nodes as repmgr sees them, where it is installed: its way to ask for what `status` says. */
-async function nextToRepmgr(m: Machine, bench: Bench, look: Timed): Promise<readonly Result[]> {
-  const words = await repmgrClusterShow(m, ['node1', 'node2', 'node3']);
-  if (words === null) return [];
-  const [pgrepl = [], repmgr = []] = await interleave(bench.short ? 11 : 41, [look, async () => await timeProgram(words, { env: bench.env, cwd: '/', ...asServer() })]);
-  return [result({ what: 'pgrepl status, 3 nodes', reference: 'repmgr cluster show', unit: 'ms', budget: null }, pgrepl, repmgr)];
+/** The same three nodes as repmgr sees them, where it is installed: beside each other, and at the end of wires with 20 ms there and back. */
+async function nextToRepmgr(m: Machine, bench: Bench, owner: Installed): Promise<readonly Result[]> {
+  const nodes = ['node1', 'node2', 'node3'];
+  const near = await repmgrClusterShow(m, nodes);
+  if (near === null) return [];
+  const rounds = bench.short ? 11 : 41;
+  const take = (words: readonly string[], env: Readonly<Record<string, string>>) => async () => await timeProgram(words, { env, cwd: m.root, ...asServer(), codes: [0, 8] });
+  const status = [process.execPath, owner.program, 'status'];
+  const [pgrepl = [], repmgr = []] = await interleave(rounds, [take(status, owner.env), take(near, bench.env)]);
+
+  const servers = await Promise.all(nodes.map(async (name) => await postmasterOf((await m.place(name)).pgdata)));
+  const relays = await Promise.all(servers.map(async (server) => await openRelay({ host: '127.0.0.1', port: server?.port ?? 0 })));
+  try {
+    const password = randomBytes(12).toString('hex');
+    const passfile = join(m.root, 'owner', 'passfile');
+    writeForOwner(passfile, `*:*:*:postgres:${password}\n`);
+    await m.sql('node1', `ALTER ROLE postgres PASSWORD '${password}'`);
+    for (const node of ['node2', 'node3']) await m.eventually(node, `SELECT rolpassword IS NOT NULL FROM pg_authid WHERE rolname = 'postgres'`, 't');
+    const file = join(m.root, 'owner', 'far.yaml');
+    const places = await Promise.all(nodes.map(async (name, index) => `  ${name}: { host: 127.0.0.1, port: ${relays[index]?.port ?? 0}, pgdata: ${(await m.place(name)).pgdata}, connect: tcp }\n`));
+    writeForOwner(file, `cluster: far\ndefaults: { bin-dir: ${m.installation.binDir} }\nnodes:\n${places.join('')}`);
+    const far = (await repmgrClusterShow(m, nodes, { ports: relays.map(({ port }) => port), passfile })) ?? [];
+    const { stdout: seen } = await promisify(execFile)(process.execPath, [owner.program, 'status', '-f', file], { env: { ...owner.env, PGPASSFILE: passfile }, cwd: m.root, ...asServer() });
+    if (seen.match(/ streaming /g)?.length !== 2) throw new Error(`status does not see the far standbys stream:\n${seen}`);
+    for (const relay of relays) relay.set({ delayMs: 10 });
+    const [farPgrepl = [], farRepmgr = []] = await interleave(rounds, [take([...status, '-f', file], { ...owner.env, PGPASSFILE: passfile }), take(far, bench.env)]);
+    return [
+      result({ what: 'pgrepl status, 3 nodes', reference: 'repmgr cluster show', unit: 'ms', budget: null }, pgrepl, repmgr),
+      result({ what: 'pgrepl status, 3 nodes at 20 ms', reference: 'repmgr cluster show, over the same wires', unit: 'ms', budget: null }, farPgrepl, farRepmgr),
+    ];
+  } finally {
+    await Promise.all(relays.map(async (relay) => { await relay.close(); }));
+  }
+}
+
+function writeForOwner(path: string, text: string): void {
+  writeFileSync(path, text, { mode: 0o600 });
+  const { drop, uid, gid } = serverAccount();
+  if (drop) chownSync(path, uid, gid);
+}
+
+interface Installed {
+  readonly program: string;
+  readonly env: Readonly<Record<string, string>>;
 }
 
 /** The program where the servers' user can read it, and a home that is theirs: as root, this checkout and the machine's home are ours alone. */
-function installForOwner(m: Machine): { readonly program: string; readonly env: Readonly<Record<string, string>> } {
+function installForOwner(m: Machine): Installed {
   const home = join(m.root, 'owner');
   for (const part of ['bin', 'dist', 'package.json']) cpSync(join(dirname(dirname(PGREPL)), part), join(home, part), { recursive: true });
   const { drop, uid, gid } = serverAccount();
