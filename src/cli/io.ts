@@ -7,6 +7,11 @@ export interface Sink {
   readonly columns?: number | undefined;
 }
 
+/** How many characters fit on a line there; a terminal that does not know its size says 0. */
+export function columnsOf({ columns }: Sink, otherwise: number): number {
+  return columns === undefined || columns === 0 ? otherwise : columns;
+}
+
 /** All that a command may touch of the process it runs in; `main.ts` makes the real one, tests make their own. */
 export interface Io {
   /** Without the program and its name. */

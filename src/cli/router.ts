@@ -4,7 +4,7 @@ import { didYouMean } from '../topology/did-you-mean.ts';
 import { VERSION } from '../version.ts';
 import type { Command, Context, Globals, OptionSpec, Words } from './command.ts';
 import { DEFINITIONS, type Definition } from './definitions.ts';
-import { quoteWords, type Io } from './io.ts';
+import { columnsOf, quoteWords, type Io } from './io.ts';
 
 const GLOBAL_OPTIONS: readonly OptionSpec[] = [
   { flags: '-f, --file <FILE>', help: 'cluster file (default: $PGREPL_FILE, else ./pgrepl.yaml)' },
@@ -116,7 +116,7 @@ function programFor(io: Io): Commander {
       // Errors are reported in one place, with the rest.
       writeErr: () => undefined,
       outputError: () => undefined,
-      getOutHelpWidth: () => Math.min(120, Math.max(60, io.stdout.columns ?? 100)),
+      getOutHelpWidth: () => Math.min(120, Math.max(60, columnsOf(io.stdout, 100))),
       getOutHasColors: () => false,
     });
   for (const option of GLOBAL_OPTIONS) program.addOption(optionFor(option));

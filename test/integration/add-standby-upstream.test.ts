@@ -131,7 +131,8 @@ story('once', 'D25: the standby that is copied from is promoted meanwhile → un
   await primary(m);
   endedAs(await add(m, 'node2'), 0);
   const running = m.start(['add-standby', ...(await m.at('node3')), '--upstream', 'node2', '--max-rate', '4M', '--yes', '--json']);
-  await running.until(/"doneBytes"/);
+  // Not earlier: a backup that begins after the promote is one of a primary.
+  await running.until(/"phase":"copying"/);
   await m.sql('node2', 'SELECT pg_promote()');
   const ran = await running.ended;
   endedAs(ran, 4, 'base-backup-failed');

@@ -138,7 +138,10 @@ trioStories({}, (trio, { each, once }) => {
       expect(await at('NOLOGIN', 'LOGIN')).toEqual(['role-rights', 'role-rights', true]);
       expect(await at('NOREPLICATION', 'REPLICATION')).toEqual(['role-rights', 'role-rights', true]);
       expect(await at(`VALID UNTIL '2020-01-01'`, `VALID UNTIL 'infinity'`)).toEqual(['role-expired', 'role-expired', true]);
-      expect(await at('CONNECTION LIMIT 0', 'CONNECTION LIMIT -1')).toEqual(['ok', 'ok', false]);
+      // Before the minor releases of February 2025 a limit counted these connections, too: as the server has it, so it is told.
+      const version = Number(await m.sql('node1', 'SHOW server_version_num'));
+      const counts = version < ({ 13: 130_019, 14: 140_016, 15: 150_011, 16: 160_007, 17: 170_003 }[Math.floor(version / 10_000)] ?? 0);
+      expect(await at('CONNECTION LIMIT 0', 'CONNECTION LIMIT -1')).toEqual(counts ? ['too-many-clients', 'too-many-clients', false] : ['ok', 'ok', false]);
       expect((await doctorOf(m, ['--only', 'connectivity'])).cells).toEqual(ALL_OK);
     });
   });

@@ -16,7 +16,7 @@ import { terminalFor } from '../output/terminal.ts';
 import { passwordsFrom } from '../passwords.ts';
 import { FAREWELL_MS, pause, withQueryWorld } from '../query-world.ts';
 import { secondsOf } from '../seconds.ts';
-import { namedFile } from '../io.ts';
+import { columnsOf, namedFile } from '../io.ts';
 import { typedNext } from '../typed-next.ts';
 
 const DEFAULT_TIMEOUT = '3';
@@ -73,7 +73,7 @@ function asTree({ io, globals }: Context, again: boolean): (document: StatusDocu
   return (document) => {
     // Made anew for each page: the window may have another size by now. Into a file or a pipe no line is shortened.
     const terminal = terminalFor(io.stdout, io.env, globals.color);
-    const columns = io.stdout.columns ?? 160;
+    const columns = columnsOf(io.stdout, 160);
     const clear = again && terminal.isLive ? '\u001b[H\u001b[2J' : '';
     const stamp = again ? `${terminal.paint.dim(new Date().toISOString().replace(/\.\d+Z$/, 'Z'))}\n` : '';
     terminal.write(`${clear}${stamp}${renderStatus(document, { paint: terminal.paint, columns })}${again && clear === '' ? '\n' : ''}`);

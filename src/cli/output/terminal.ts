@@ -1,5 +1,5 @@
 import { Chalk, type ChalkInstance } from 'chalk';
-import type { Sink } from '../io.ts';
+import { columnsOf, type Sink } from '../io.ts';
 
 /** One stream that people read, and what it can show. */
 export interface Terminal {
@@ -18,7 +18,7 @@ export function terminalFor(sink: Sink, env: Env, wantsColor: boolean): Terminal
   const isTerminal = sink.isTTY === true;
   return {
     isLive: isTerminal && env['TERM'] !== 'dumb',
-    columns: sink.columns ?? 80,
+    columns: columnsOf(sink, 80),
     paint: new Chalk({ level: colorLevel(isTerminal, env, wantsColor) }),
     write: (text) => {
       sink.write(text);

@@ -193,6 +193,10 @@ test('every document has a schema', () => {
   expect(allSchemas()['cluster']).toMatchObject({ type: 'object', additionalProperties: false });
 });
 
+test.each([[undefined, 80], [0, 80], [1, 1], [132, 132]])('a terminal that says it has %j columns is taken to have %d', (columns, taken) => {
+  expect(terminalFor({ write: () => undefined, isTTY: true, columns }, {}, false).columns).toBe(taken);
+});
+
 describe('colours', () => {
   test.each([
     [true, {}, true, 1],
