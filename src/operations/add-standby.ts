@@ -42,16 +42,19 @@ export async function decideAddStandby(world: World, topology: Topology, want: A
   const view = await observeCluster(world, topology, [want.node, ...others]);
   const facts = await factsFor(world, view, want);
   const spec = specOf(want, facts);
+  const made = alreadyMade(facts);
+  // A delayed standby that was started again first replays what it has.
+  const startedAgain = want.node.delay !== undefined && (made === 'stopped' || made === 'running');
+  const from = facts.upstream.spec.name;
   const change = (steps: readonly Step[], notices: readonly string[] = []): Change => ({
     plan: { title, command: `pgrepl add-standby ${name}`, basis: basisOf(view), steps, notices },
     edits: [{ edit: 'set-cluster', cluster: topology.cluster, replicationUser: topology.replicationUser }, { edit: 'put-node', node: spec }] satisfies TopologyEdit[],
-    done: `${name} streams from ${facts.upstream.spec.name}, proved by a fresh record ${want.node.delay === undefined ? 'replayed' : 'received'} on it`,
+    done: startedAgain ? `${name} runs as a standby of ${from}, from which it streams as soon as it has replayed what it holds back for its delay` : `${name} streams from ${from}, proved by a fresh record ${want.node.delay === undefined ? 'replayed' : 'received'} on it`,
     // Only a standby of the primary itself, and one that is not kept behind, can take over.
     next: ['pgrepl status', ...(facts.upstream === facts.primary && want.node.delay === undefined ? [`pgrepl switchover ${name}`] : [])],
     question: null,
     remains: null,
   });
-  const made = alreadyMade(facts);
   const reasons = await preflightAddStandby(world, want, facts, made);
   const machine = made === 'no' ? await judgeMachine(world, want, facts) : { reasons: [], notices: [] };
   const included = made === 'no' ? await missingIncludes(world, facts) : { reasons: [], notices: [] };
@@ -164,7 +167,8 @@ async function planCopy(world: World, want: AddStandby, facts: AddStandbyFacts):
 }
 
 function proofOf(facts: AddStandbyFacts, node: NodeSpec): Step {
-  return { kind: 'prove-streaming', node: node.name, upstream: facts.upstream.spec.name, primary: facts.primary.spec.name, delayed: node.delay !== undefined };
+  const delayed = node.delay !== undefined;
+  return { kind: 'prove-streaming', node: node.name, upstream: facts.upstream.spec.name, primary: facts.primary.spec.name, delayed, ...(delayed && alreadyMade(facts) !== 'no' ? { mayHoldBack: true } : {}) };
 }
 
 /** As it goes into the cluster file: the upstream is named only when it is not the primary. */

@@ -12,7 +12,7 @@ import { basisOf, describeNode, type ClusterView, type NodeView } from './cluste
 import { openForStandbys, passfileSteps } from './open-for-standbys.ts';
 import { judgeCandidate, whatBreaksWithout } from './preflight-promote.ts';
 import { isStoppedStandby } from './roles.ts';
-import { arrivalProof, configuredUpstream, describeStandingStill, editsAfter, leftPaused, noStandbyFile, repointSteps } from './role-change.ts';
+import { arrivalProof, configuredUpstream, describeStandingStill, editsAfter, leftBehind, noStandbyFile, repointSteps } from './role-change.ts';
 import type { Promote } from './wants.ts';
 
 /** How the old primary ended, and where: what any loss is measured against. */
@@ -66,7 +66,7 @@ export async function decideFailover(world: World, view: ClusterView, stopped: N
     done: `${name} is the primary${after.length === 0 ? '' : `; ${after.map((node) => node.spec.name).join(', ')} stream${after.length === 1 ? 's' : ''} from it, proved`}`,
     next: ['pgrepl status'],
     question: `Promote ${name}, and leave ${stopped?.spec.name ?? unseen.map((node) => node.spec.name).join(', ')} behind?`,
-    remains: leftPaused(after, chosen.node),
+    remains: leftBehind(after, chosen.node),
     target: name,
   };
 }

@@ -9,7 +9,7 @@ import { allowedRanges } from './access.ts';
 import type { Change } from './change.ts';
 import { basisOf, managedByOthers, observeCluster, primariesOf, splitBrain, viewOf, type ClusterView, type NodeView } from './cluster.ts';
 import { openForStandbys, passfileSteps } from './open-for-standbys.ts';
-import { configuredUpstream, describeStandingStill, followSteps, isPaused } from './role-change.ts';
+import { configuredUpstream, describeStandingStill, followSteps, isPaused, leftBehind } from './role-change.ts';
 import type { Follow } from './wants.ts';
 
 /** A running standby is re-pointed to another upstream, by reload, and seen to arrive there. */
@@ -47,7 +47,7 @@ export async function decideFollow(world: World, topology: Topology, want: Follo
     done: `${want.name} streams from ${want.upstream}, proved by a fresh record`,
     next: ['pgrepl status'],
     question: null,
-    remains: null,
+    remains: there ? null : leftBehind([node], upstream, `pgrepl follow ${want.name} --upstream ${want.upstream}`),
   };
 }
 

@@ -72,15 +72,20 @@ export function repointSteps(node: NodeView, upstream: NodeView): readonly Step[
   return [...clearSystemSettings(node), standbyFile(node, upstream)];
 }
 
-/** That a running standby streams from its new upstream; nothing of one whose replay is paused. Pure. */
+/** That a running standby streams from its new upstream; nothing of one that looks for none now. Pure. */
 export function arrivalProof(node: NodeView, upstream: NodeView, primary: NodeView): readonly Step[] {
-  if (isPaused(node)) return [];
+  if (comesLater(node)) return [];
   return [{ kind: 'prove-streaming', node: node.spec.name, upstream: upstream.spec.name, primary: primary.spec.name, delayed: node.spec.delay !== undefined || lowerThan(node, upstream) !== null }];
 }
 
 /** A paused startup process starts no WAL receiver: such a standby hangs on nobody new until its replay goes on. Pure. */
 export function isPaused(node: NodeView): boolean {
   return node.facts.server !== null && node.facts.server.replayPause !== 'not paused';
+}
+
+/** Paused, or within its apply delay: it connects to a new upstream only when it has replayed what it has (WaitForWALToBecomeAvailable of xlogrecovery.c). Pure. */
+function comesLater(node: NodeView): boolean {
+  return isPaused(node) || node.facts.server?.holdsBack === true;
 }
 
 /** In which required parameters it is lower than that upstream, in words: it will receive and not replay (hazards A03, A04). Pure. */
@@ -98,17 +103,22 @@ export function describeStandingStill(nodes: readonly NodeView[], upstream: Node
   });
 }
 
-/** What a role change leaves: paused standbys, prepared for their new upstream and not there yet. Pure. */
-export function leftPaused(nodes: readonly NodeView[], primary: NodeView): PgreplError | null {
-  const paused = nodes.filter(isPaused);
-  const [first] = paused;
+/** What a change leaves: standbys that are prepared for their new upstream and not there yet. `again`: what sees whether they came. Pure. */
+export function leftBehind(nodes: readonly NodeView[], upstream: NodeView, again = `pgrepl promote ${upstream.spec.name}`): PgreplError | null {
+  const late = nodes.filter(comesLater);
+  const [first] = late;
   if (first === undefined) return null;
-  const names = paused.map((node) => node.spec.name).join(', ');
-  return new PgreplError('unfinished', 'standby-paused', `${names} ${paused.length === 1 ? 'does' : 'do'} not stream from ${primary.spec.name} yet: replay is paused there`, {
+  const paused = late.filter(isPaused);
+  const why = [...(paused.length === 0 ? [] : [`replay is paused on ${namesOf(paused)}`]), ...(paused.length === late.length ? [] : [`${namesOf(late.filter((node) => !isPaused(node)))} holds back commits for its delay`])];
+  return new PgreplError('unfinished', paused.length === 0 ? 'standby-delayed' : 'standby-paused', `${namesOf(late)} ${late.length === 1 ? 'does' : 'do'} not stream from ${upstream.spec.name} yet: ${why.join(', and ')}`, {
     node: first.spec.name,
-    hint: 'A paused standby looks for no other upstream. Its slot and its settings are in place: it comes when its replay goes on.',
-    next: [...describeStandingStill(paused, primary).length === 0 ? ['SELECT pg_wal_replay_resume()'] : [], `pgrepl promote ${primary.spec.name}`],
+    hint: 'Such a standby looks for no other upstream. Its slot and its settings are in place: it comes when it has replayed what it has.',
+    next: [...(paused.length === 0 || describeStandingStill(paused, upstream).length > 0 ? [] : ['SELECT pg_wal_replay_resume()']), again],
   });
+}
+
+function namesOf(nodes: readonly NodeView[]): string {
+  return nodes.map((node) => node.spec.name).join(', ');
 }
 
 /** What the cluster file says wrongly once `primary` is the primary: it has no upstream, and nobody names it as one. Pure. */
@@ -135,7 +145,7 @@ export async function healAfterRoleChange(world: World, view: ClusterView, prima
   const steps: Step[] = [];
   const late: Step[] = [];
   const notices: string[] = [];
-  const paused: NodeView[] = [];
+  const later: NodeView[] = [];
   const reasons: Reason[] = [];
   const history = parseHistory(await (await world.node(name).server()).timelineHistory(server.timeline));
   for (const node of view.nodes) {
@@ -148,7 +158,7 @@ export async function healAfterRoleChange(world: World, view: ClusterView, prima
       const verdict = judgeHistory({ timeline: node.facts.server.timeline, endLsn: laterLsn(node.facts.server.receivedLsn, node.facts.server.replayedLsn) }, { timeline: server.timeline, history });
       if (verdict.verdict === 'same' || verdict.verdict === 'ancestor') {
         steps.push(slot, ...followSteps(node, wanted, primary));
-        paused.push(...(isPaused(node) ? [node] : []));
+        later.push(...(comesLater(node) ? [node] : []));
       } else notices.push(`${node.spec.name} cannot follow ${name}: it ${verdict.verdict === 'ahead' ? 'has WAL beyond the point where the timelines part' : 'has another history'}`);
       continue;
     }
@@ -180,7 +190,7 @@ export async function healAfterRoleChange(world: World, view: ClusterView, prima
     done: `${name} is the primary${steps.length === 0 ? '' : ', and the others stream from it'}`,
     next: ['pgrepl status'],
     question: null,
-    remains: leftPaused(paused, primary),
+    remains: leftBehind(later, primary),
     target: name,
   };
 }

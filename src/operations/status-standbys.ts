@@ -57,6 +57,9 @@ function notAttached(node: ViewedNode, view: StatusView): Finding {
   const primary = view.primary?.server ?? null;
   const mine = node.server?.timeline ?? 0;
 
+  if (node.server?.holdsBack === true && node.server.receiver === null) {
+    return { ...of('it holds back a commit for its delay, and connects when that is replayed', 'After a start, and for a new upstream, a standby first replays what it has; its recovery_min_apply_delay makes that take long. Its slot keeps WAL meanwhile.', []), level: 'warning' };
+  }
   if (at === null) return of('its primary_conninfo names no server', null, follow);
   if (target === node) return of(`its primary_conninfo leads to itself (${at.host}:${at.port})`, null, follow);
   if (primary !== null && mine > primary.timeline) {

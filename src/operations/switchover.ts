@@ -8,7 +8,7 @@ import { outsideConfig } from './config.ts';
 import { openForStandbys, passfileSteps } from './open-for-standbys.ts';
 import { judgeCandidate, judgePrimary, whatBreaks } from './preflight-promote.ts';
 import { preparedFor } from './roles.ts';
-import { arrivalProof, clearSystemSettings, describeStandingStill, editsAfter, followersOf, leftPaused, noStandbyFile, repointSteps, standbyFile } from './role-change.ts';
+import { arrivalProof, clearSystemSettings, describeStandingStill, editsAfter, followersOf, leftBehind, noStandbyFile, repointSteps, standbyFile } from './role-change.ts';
 import type { Promote } from './wants.ts';
 
 /** A planned switchover, or the rest of one that was interrupted after the primary was stopped. Nothing acknowledged is lost. `service`: what keeps the primary from being stopped or started. */
@@ -44,7 +44,7 @@ export function decideSwitchover(view: ClusterView, primary: NodeView, want: Pro
     done: `${name} is the primary; ${[primary, ...siblings].map((node) => node.spec.name).join(', ')} ${siblings.length === 0 ? 'streams' : 'stream'} from it, proved`,
     next: ['pgrepl status'],
     question: interrupted ? null : `Hand over from ${primary.spec.name} to ${name}?`,
-    remains: leftPaused(siblings, candidate),
+    remains: leftBehind(siblings, candidate),
     target: name,
   };
 }

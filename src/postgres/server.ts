@@ -82,6 +82,8 @@ export interface ServerFacts {
   readonly replayAgeSeconds: number | null;
   /** `not paused`, `pause requested`, `paused`; before 14 only the first and the last. */
   readonly replayPause: string;
+  /** A standby that waits with its next commit until its recovery_min_apply_delay is over. It starts no WAL receiver meanwhile. */
+  readonly holdsBack: boolean;
   readonly receiver: Receiver | null;
   readonly senders: readonly Sender[];
   readonly slots: readonly Slot[];

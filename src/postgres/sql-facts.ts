@@ -50,6 +50,8 @@ SELECT json_build_object(
   'replayed', pg_last_wal_replay_lsn()::text,
   'replay_age', extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())::float8,
   'pause', CASE WHEN r.recovery THEN ${pause} ELSE 'not paused' END,
+  'holds_back', CASE WHEN r.recovery AND current_setting('recovery_min_apply_delay') <> '0' THEN EXISTS (SELECT FROM pg_catalog.pg_stat_activity
+      WHERE backend_type = 'startup' AND wait_event = 'RecoveryApplyDelay') ELSE false END,
   'receiver', (SELECT json_build_object('pid', pid, 'status', status, 'host', sender_host, 'port', sender_port, 'slot', slot_name,
       'timeline', received_tli, 'flushed', flushed_lsn::text) FROM pg_catalog.pg_stat_wal_receiver WHERE pid IS NOT NULL),
   'senders', (SELECT coalesce(json_agg(json_build_object('pid', pid, 'application', application_name, 'address', host(client_addr),
@@ -146,6 +148,7 @@ interface RawFacts {
   readonly replayed: string | null;
   readonly replay_age: number | null;
   readonly pause: string;
+  readonly holds_back: boolean;
   readonly receiver: RawReceiver | null;
   readonly senders: readonly RawSender[];
   readonly slots: readonly RawSlot[];
@@ -176,6 +179,7 @@ export function parseFacts(text: string | null | undefined): ServerFacts {
     replayedLsn: raw.recovery ? parseLsnOrNull(raw.replayed) : null,
     replayAgeSeconds: raw.recovery ? raw.replay_age : null,
     replayPause: raw.pause,
+    holdsBack: raw.holds_back,
     receiver: raw.receiver === null ? null : receiverOf(raw.receiver),
     senders: raw.senders.map(senderOf),
     slots: raw.slots.map(slotOf),

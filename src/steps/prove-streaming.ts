@@ -15,6 +15,8 @@ export interface ProveStreaming {
   readonly primary: string;
   /** With an apply delay: received and flushed instead of replayed. */
   readonly delayed: boolean;
+  /** It was started again: one that holds back a commit for its delay connects only when it has replayed that, and to see it wait is enough. */
+  readonly mayHoldBack?: true;
 }
 
 /** As long as a standby needs to replay what the copy took with it and to connect. */
@@ -32,12 +34,16 @@ export const proveStreaming: Kind<ProveStreaming, null> = {
   look: async () => await Promise.resolve({ already: false, before: null }),
 
   apply: async (step, world, tell) => {
-    await world.waitFor(
+    const seen = await world.waitFor<'streams' | 'waits'>(
       `${step.node} to stream from ${step.upstream}`,
       async (say) => {
         const upstream = await (await world.node(step.upstream).server()).facts();
         const rows = upstream.senders.filter((sender) => sender.applicationName === step.node);
-        if (rows.some((row) => row.state === 'streaming')) return true;
+        if (rows.some((row) => row.state === 'streaming')) return 'streams';
+        if (step.mayHoldBack === true && (await holdsBack(step, world))) {
+          tell.progress({ phase: `${step.node} holds back a commit for its delay, and connects when that is replayed` });
+          return 'waits';
+        }
         const why = rows[0] === undefined ? await whyNotAttached(step, world) : `${step.upstream} lists it as ${rows[0].state}`;
         say(why);
         tell.progress({ phase: why });
@@ -45,6 +51,7 @@ export const proveStreaming: Kind<ProveStreaming, null> = {
       },
       { deadlineMs: DEADLINE_MS, everyMs: 20 },
     );
+    if (seen === 'waits') return;
     const marker = await (await world.node(step.primary).server()).writeMarker();
     await world.waitFor(
       `${step.node} to ${step.delayed ? 'receive' : 'replay'} ${renderLsn(marker)}`,
@@ -63,6 +70,16 @@ export const proveStreaming: Kind<ProveStreaming, null> = {
 
   undo: 'nothing',
 };
+
+async function holdsBack(step: ProveStreaming, world: World): Promise<boolean> {
+  try {
+    const facts = await (await world.node(step.node).server()).facts();
+    return facts.holdsBack && facts.receiver === null;
+  } catch (error) {
+    if (error instanceof PgreplError && error.kind !== 'bug') return false;
+    throw error;
+  }
+}
 
 /** What the standby itself says, in a few words, for the message of a wait that may be in vain. */
 async function whyNotAttached(step: ProveStreaming, world: World): Promise<string> {

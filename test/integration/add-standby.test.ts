@@ -8,6 +8,7 @@ import { serverAccount } from '../support/server-account.ts';
 import { snapshot } from '../support/snapshot.ts';
 import { add, attached, clusterFileOf, forget, primary, slots, withSmallDisk } from '../support/standbys.ts';
 import { postmasterOf } from '../support/oracle.ts';
+import { statusOf } from '../support/statuses.ts';
 import type { Machine } from '../support/cluster.ts';
 
 /** A directory of the server's owner in this story's root. */
@@ -266,6 +267,15 @@ for (const installation of majorsFor('once')) describe(`one primary, many wishes
     expect(await m().sql('node2', 'SHOW recovery_min_apply_delay')).toBe('1h');
     expect(await clusterFileOf(m())).toContain('delay: 1h');
     expect(await m().rows('node1', 'SELECT application_name, state FROM pg_stat_replication')).toEqual([['node2', 'streaming']]);
+    // Started again it first replays what it has, which takes its delay: that is seen, and not waited for.
+    await m().sql('node1', 'CREATE TABLE late ()');
+    await m().eventually('node2', `SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'RecoveryApplyDelay'`, '1');
+    await m().stopServer('node2');
+    const again = await m().pgrepl(['add-standby', 'node2', '--yes']);
+    endedAs(again, 0);
+    expect(again.stdout).toContain('node2 runs as a standby of node1, from which it streams as soon as it has replayed what it holds back for its delay');
+    expect(again.ms).toBeLessThan(60_000);
+    expect((await statusOf(m())).finding('not-attached')).toMatchObject({ level: 'warning', says: 'node2 is not attached: it holds back a commit for its delay, and connects when that is replayed' });
   });
 
   test('a stopped standby is started by the same command, nothing is copied', async () => {

@@ -1,4 +1,4 @@
-import { readFile, rename } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
@@ -68,6 +68,35 @@ trioStories({}, (trio, { each, once, rarely }) => {
       expect(await expectRefused(m, ['follow', 'node3', '--upstream', 'node2'])).toHaveProperty('replay-paused');
       await m.sql('node3', 'SELECT pg_wal_replay_resume()');
       await m.ok(['follow', 'node3', '--upstream', 'node2', '--yes']);
+    });
+  });
+
+  once('a delayed standby that holds back a commit is re-pointed and comes later: 5 until then, by follow and by a switchover', async () => {
+    await trio(async (m) => {
+      const file = await readFile(m.clusterFile, 'utf8');
+      await writeFile(m.clusterFile, `${file.trimEnd()}\n    delay: 8s\n`);
+      await m.ok(['add-standby', 'node3', '--yes']);
+      expect(await m.sql('node3', 'SHOW recovery_min_apply_delay')).toBe('8s');
+      const holds = async (): Promise<void> => {
+        await m.sql('node1', 'CREATE TABLE IF NOT EXISTS t (n int)');
+        await m.sql('node1', 'INSERT INTO t VALUES (1)');
+        await m.eventually('node3', `SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'RecoveryApplyDelay'`, '1');
+      };
+      await holds();
+      const ran = await m.pgrepl(['follow', 'node3', '--upstream', 'node2', '--yes', '--json']);
+      expect([ran.exit, ran.json.at(-1)]).toMatchObject([5, { error: { code: 'standby-delayed', message: 'node3 does not stream from node2 yet: node3 holds back commits for its delay' } }]);
+      await m.eventually('node2', `SELECT count(*) FROM pg_stat_replication WHERE application_name = 'node3'`, '1', 30_000);
+      await m.ok(['follow', 'node3', '--upstream', 'node2', '--yes']);
+      expect(upstreamKeys(m)).toEqual({ node3: 'node2' });
+      await m.ok(['follow', 'node3', '--upstream', 'node1', '--yes']).catch(() => undefined);
+      await m.eventually('node1', `SELECT count(*) FROM pg_stat_replication WHERE application_name = 'node3'`, '1', 30_000);
+      await m.ok(['follow', 'node3', '--upstream', 'node1', '--yes']);
+
+      await holds();
+      expect((await m.pgrepl(['switchover', 'node2', '--yes', '--json'])).exit).toBe(5);
+      await m.eventually('node2', `SELECT count(*) FROM pg_stat_replication WHERE application_name = 'node3'`, '1', 30_000);
+      await m.ok(['switchover', 'node2', '--yes']);
+      await expectRoles(m, { primary: 'node2', timeline: 2, streams: { node1: 'node2', node3: 'node2' } });
     });
   });
 

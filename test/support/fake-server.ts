@@ -62,7 +62,7 @@ export class FakeServer implements Server {
         receivedLsn: server.inRecovery ? (server.received as Lsn | null) : null,
         replayedLsn: server.inRecovery ? (server.replayed as Lsn) : null,
         replayAgeSeconds: null,
-        replayPause: server.replayPaused ? 'paused' : 'not paused',
+        replayPause: server.replayPaused ? 'paused' : 'not paused', holdsBack: false,
         receiver:
           upstream === null
             ? null

@@ -76,6 +76,11 @@ test('G06 X4 a standby whose slot does not exist is not attached, and the slot i
   expect(the(document, 'not-attached')).toMatchObject({ level: 'critical', says: 'node2 is not attached: its slot "gone" does not exist on node1', next: ['pgrepl rejoin node2'] });
 });
 
+test('G06 a delayed standby that holds back a commit is not attached yet, which is a warning and not a riddle', () => {
+  const document = judgeStatus(pair, [primary('node1', []), standby('node2', 5433, { receiver: null, holdsBack: true })]);
+  expect(the(document, 'not-attached')).toMatchObject({ level: 'warning', says: 'node2 is not attached: it holds back a commit for its delay, and connects when that is replayed' });
+});
+
 test('G06 a standby whose primary_conninfo leads nowhere we know is not attached, and the address is named', () => {
   const document = judgeStatus(pair, [primary('node1', []), standby('node2', 9999, { receiver: null })]);
   expect(the(document, 'not-attached').says).toBe('node2 is not attached: its primary_conninfo leads to 127.0.0.1:9999, which is no node of the cluster file');
