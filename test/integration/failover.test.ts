@@ -206,7 +206,7 @@ trioStories({}, (trio, { each, once }) => {
       const ran = await m.pgrepl(['promote', 'node2', '--accept-loss', 'unknown', '--yes']);
       expect(ran.exit).toBe(5);
       expect(ran.stderr).toContain('node3 cannot replay what node2 writes: max_connections is 100 there and 137 on node2; raise it and restart node3');
-      expect(ran.stderr).toContain('node3 does not stream from node2 yet: replay is paused there');
+      expect(ran.stderr).toContain('node3 does not stream from node2 yet: replay is paused on node3');
       await expectRoles(m, { primary: 'node2', timeline: 2, streams: {} });
       expect((await m.pgrepl(['promote', 'node2', '--yes'])).exit).toBe(5);
       await m.sql('node3', 'ALTER SYSTEM SET max_connections = 137');
