@@ -1,9 +1,10 @@
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { chown, copyFile, readFile, rename, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { parse } from 'yaml';
 import { cutNoMore, cutOff, expectRefused, expectRoles, upstreamKeys } from '../support/roles.ts';
+import { serverAccount } from '../support/server-account.ts';
 import { statusOf } from '../support/statuses.ts';
 import { trioStories } from '../support/trio.ts';
 
@@ -60,6 +61,30 @@ trioStories({}, (trio, { each, once, rarely }) => {
     });
   });
 
+  once('an upstream on an older timeline, and one of another history, are refused: the settings stay as they are (J02, J03, G09)', async () => {
+    await trio(async (m) => {
+      // Behind the back of pgrepl: node2 becomes a primary, node3 goes with it, and node2 is gone.
+      await m.ok(['follow', 'node3', '--upstream', 'node2', '--yes']);
+      await m.sql('node2', 'SELECT pg_promote()');
+      await m.eventually('node3', 'SELECT received_tli FROM pg_stat_wal_receiver', '2');
+      await m.stopServer('node2');
+      const conninfo = await m.sql('node3', 'SHOW primary_conninfo');
+      expect((await expectRefused(m, ['follow', 'node3', '--upstream', 'node1']))['upstream-older']).toBe('node1 is on timeline 1, node3 on the newer 2');
+      // The same number is not the same history: node1 skips 2, because it has seen a file of it.
+      const { pgdata } = await m.place('node1');
+      await m.stopServer('node1');
+      await copyFile(join((await m.place('node2')).pgdata, 'pg_wal', '00000002.history'), join(pgdata, 'pg_wal', '00000002.history'));
+      await chown(join(pgdata, 'pg_wal', '00000002.history'), serverAccount().uid, serverAccount().gid);
+      await writeFile(join(pgdata, 'standby.signal'), '');
+      await m.program('pg_ctl', ['start', '-w', '-D', pgdata, '-l', `${pgdata}.log`, '-o', '-c recovery_target_timeline=current']);
+      await m.sql('node1', 'SELECT pg_promote()');
+      expect(await m.sql('node1', 'SELECT substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)')).toBe('00000003');
+      const refused = await m.pgrepl(['follow', 'node3', '--upstream', 'node1', '--yes', '--json']);
+      expect([refused.exit, refused.json.at(-1)]).toMatchObject([3, { error: { code: 'other-history', message: expect.stringContaining('timeline 2 of node3 is not in the history of node1'), hint: expect.stringContaining('rejoin') } }]);
+      expect(await m.sql('node3', 'SHOW primary_conninfo')).toBe(conninfo);
+    }, { slots: false });
+  });
+
   once('a standby whose replay is paused is not re-pointed: it would look for no other upstream', async () => {
     await trio(async (m) => {
       await m.sql('node3', 'SELECT pg_wal_replay_pause()');
@@ -105,6 +130,8 @@ trioStories({}, (trio, { each, once, rarely }) => {
       expect(await expectRefused(m, ['follow', 'node1', '--upstream', 'node2'])).toHaveProperty('is-the-primary');
       expect((await m.pgrepl(['follow', 'node2', '--upstream', 'node2', '--yes'])).exit).toBe(2);
       expect((await m.pgrepl(['follow', 'node2', '--upstream', 'node9', '--yes'])).exit).toBe(2);
+      // Elsewhere is another wish than anew.
+      expect(await expectRefused(m, ['add-standby', 'node3', '--upstream', 'node2'])).toMatchObject({ 'other-upstream': 'node3 exists and streams from node1, not from node2' });
       await m.stopServer('node3');
       expect(await expectRefused(m, ['follow', 'node3', '--upstream', 'node2'])).toHaveProperty('node-down');
       expect(await expectRefused(m, ['follow', 'node2', '--upstream', 'node3'])).toHaveProperty('upstream-down');

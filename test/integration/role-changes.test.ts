@@ -122,12 +122,17 @@ trioStories({}, (trio, { each, once, rarely }) => {
       expect(await expectRefused(m, ['switchover', 'node2'])).toHaveProperty('not-streaming');
       await m.stopServer('node2');
       expect(await expectRefused(m, ['switchover', 'node2'])).toHaveProperty('candidate-down');
+      await m.stopServer('node3');
+      expect((await expectRefused(m, ['switchover']))['no-candidate']).toContain('no standby can take over (node1: a running primary; node2: the server is not running; node3: the server is not running)');
+      await m.startServer('node3');
+      await m.eventually('node1', `SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'`, '1');
 
       // A base backup would break, a client with a transaction is named.
       await m.stopServer('node1');
       expect(await expectRefused(m, ['switchover', 'node3'])).toMatchObject({ 'primary-not-healthy': expect.stringContaining('the primary node1 is stopped') });
       await m.stopServer('node3');
       expect(await expectRefused(m, ['switchover'])).toHaveProperty('primary-not-healthy');
+      expect((await expectRefused(m, ['promote', '--accept-loss', 'unknown']))['no-candidate']).toContain('no standby can take over');
     }, { slots: false });
   });
 

@@ -4,7 +4,7 @@ import { exitOfStatus, judgeStatus, type Finding, type StatusDocument } from '..
 import { PgreplError } from '../../../src/errors.ts';
 import { parseLsn } from '../../../src/postgres/lsn.ts';
 import { parseSystemIdentifier } from '../../../src/postgres/names.ts';
-import { CURRENT, facts, primary, sender, slot, standby, stopped, SYSTEM, topologyOf } from './status-facts.ts';
+import { CURRENT, facts, primary, sender, setting, slot, standby, stopped, SYSTEM, topologyOf } from './status-facts.ts';
 
 const pair = topologyOf(['node1', 'node2']);
 const trio = topologyOf();
@@ -135,6 +135,8 @@ test('G14 G22 too many clients is no stopped server, and a document of such node
 });
 
 test('G15 starting and stopping are two states', () => {
+  const both = judgeStatus(pair, [facts('node1', { state: 'starting', trouble: 'the database system is starting up' }), facts('node2', { state: 'stopping' })]);
+  expect(both.findings.map(({ id, says }) => [id, says])).toEqual(expect.arrayContaining([['node-starting', 'node1 is starting up and lets nobody in yet: the database system is starting up'], ['node-stopping', 'node2 is shutting down']]));
   const document = judgeStatus(trio, [primary('node1', []), facts('node2', { state: 'starting' }), facts('node3', { state: 'stopping' })]);
   expect(document.nodes.map(({ state }) => state)).toEqual(['running', 'starting', 'stopping']);
 });
@@ -252,6 +254,39 @@ test('a standby that the file does not know is told, without changing the verdic
 test('F01 a primary whose synchronous standby is away lets no commit return', () => {
   const document = judgeStatus(topologyOf(['node1']), [primary('node1', [], { settings: { synchronous_standby_names: 'ANY 1 (node2)' } })]);
   expect(the(document, 'commits-wait').level).toBe('critical');
+});
+
+test('a standby that streams from another node than the file says is a warning, with the command that moves it', () => {
+  const cascade = topologyOf(['node1', 'node2', 'node3'], { node3: { upstream: pair.nodes[1]?.name } });
+  const document = judgeStatus(cascade, [primary('node1', ['node2', 'node3']), standby('node2'), standby('node3')]);
+  expect(the(document, 'other-upstream')).toMatchObject({ level: 'warning', node: 'node3', says: 'node3 streams from node1, the cluster file says node2', next: ['pgrepl follow node3 --upstream node2'] });
+});
+
+test('A14: settings that wait for a restart are named', () => {
+  const waiting = primary('node1', ['node2']);
+  const settings = { ...waiting.server!.settings, wal_level: setting('replica', { pendingRestart: true }), max_connections: setting('100', { pendingRestart: true }) };
+  const document = judgeStatus(pair, [{ ...waiting, server: { ...waiting.server!, settings } }, standby('node2')]);
+  expect(ids(document)).toEqual(['warning pending-restart node1']);
+  expect(the(document, 'pending-restart').says).toBe('node1 waits for a restart to take up max_connections, wal_level');
+});
+
+test('D03: a node that an unfinished run is making names that run, and both ways out', () => {
+  const marker = { format: 1, node: 'node2', cluster: 'shop', run: '20260101T000000Z-abcd', command: 'add-standby', pgdata: '/srv/pg/node2', slot: 'node2', upstream: 'node1', systemIdentifier: SYSTEM, also: [] } as const;
+  const document = judgeStatus(pair, [primary('node1', []), facts('node2', { state: 'unknown', directory: 'missing', staging: { holder: '/srv/pg/node2.pgrepl-staging', marker } })]);
+  expect(the(document, 'unfinished-run')).toMatchObject({ level: 'warning', node: 'node2', says: 'add-standby of node2 has not finished (run 20260101T000000Z-abcd)', next: ['pgrepl add-standby node2', 'pgrepl undo 20260101T000000Z-abcd'] });
+});
+
+test('a stopped standby is started again by the command that made it, while there is a primary', () => {
+  const down = stopped('node2', { state: 'shut down in recovery' }, { hasSignal: true });
+  const kept = slot('node2', { active: false, activePid: null });
+  const document = judgeStatus(pair, [primary('node1', [], { slots: [kept] }), down]);
+  expect([the(document, 'node-down').next, the(document, 'slot-inactive').next]).toEqual([['pgrepl add-standby node2'], ['pgrepl add-standby node2']]);
+  expect(the(judgeStatus(pair, [stopped('node1', { state: 'in production' }), down]), 'node-down').next).not.toContain('pgrepl add-standby node2');
+});
+
+test('a node that cannot be reached may still write', () => {
+  const document = judgeStatus(pair, [facts('node1', { state: 'unknown', trouble: 'no route to host' }), standby('node2', 5433, { receiver: null })]);
+  expect(document.findings.filter(({ id }) => id === 'node-unreachable')).toMatchObject([{ node: 'node1', says: 'node1 cannot be reached: no route to host', hint: 'Whether it runs is not known: it may still take writes.' }]);
 });
 
 const empty = { directory: 'data', processes: [], pidFile: null, trouble: null } as const;
