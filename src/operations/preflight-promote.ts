@@ -22,10 +22,10 @@ export function judgePrimary(primary: NodeView, interrupted: boolean): readonly 
   const { inventory } = primary;
   if (inventory !== null) {
     if (inventory.archiveReady > ARCHIVE_LIMIT_FILES || (inventory.archiveFailing && inventory.archiveReady > 0)) {
-      reasons.push({ code: 'archive-backlog', node, message: `${inventory.archiveReady} WAL files of ${node} wait for archive_command${inventory.archiveFailing ? ', which fails' : ''}`, hint: 'A shutdown would wait for them. Mend the archive first.' });
+      reasons.push({ code: 'archive-backlog', node, message: `${counted(inventory.archiveReady, 'WAL file')} of ${node} ${inventory.archiveReady === 1 ? 'waits' : 'wait'} for archive_command${inventory.archiveFailing ? ', which fails' : ''}`, hint: 'A shutdown would wait for them. Mend the archive first.' });
     }
     if (inventory.runningBackups > 0) reasons.push({ code: 'backup-running', node, message: `a base backup of ${node} is running and would break`, hint: 'Wait for it to end.' });
-    if (inventory.waitingForSync > 0) reasons.push({ code: 'commits-wait', node, message: `${inventory.waitingForSync} commits on ${node} wait for a synchronous standby`, hint: 'A restart would make them visible without one (hazard F03).' });
+    if (inventory.waitingForSync > 0) reasons.push({ code: 'commits-wait', node, message: `${counted(inventory.waitingForSync, 'commit')} on ${node} ${inventory.waitingForSync === 1 ? 'waits' : 'wait'} for a synchronous standby`, hint: 'A restart would make what waits visible without one.' });
   }
   // Logical senders wait for these, and the shutdown waits for the senders (hazard A24).
   const needed = (server.settings['synchronized_standby_slots']?.value ?? '').split(',').map((name) => name.trim().replaceAll('"', '')).filter((name) => name !== '');
@@ -62,9 +62,9 @@ export function judgeCandidate(view: ClusterView, primary: NodeView | null, cand
   }
   const room = Number(settings['max_wal_senders']?.value ?? '0') - server.senders.length;
   const followers = siblings.length + (way === 'planned' ? 1 : 0);
-  if (room < followers) reasons.push(refuse('senders', `${node} has ${room} WAL senders free, and ${followers} nodes will stream from it`));
+  if (room < followers) reasons.push(refuse('senders', `${node} has ${room} WAL senders free, and ${counted(followers, 'node')} will stream from it`));
   const newSlots = [...siblings, ...(way === 'planned' && primary !== null ? [primary] : [])].filter((one) => !server.slots.some((slot) => slot.name === one.spec.name)).length;
-  if (Number(settings['max_replication_slots']?.value ?? '0') - server.slots.length < newSlots) reasons.push(refuse('slots', `${node} has no room for ${newSlots} more replication slots`));
+  if (Number(settings['max_replication_slots']?.value ?? '0') - server.slots.length < newSlots) reasons.push(refuse('slots', `${node} has no room for ${counted(newSlots, 'more replication slot')}`));
   if (way === 'planned') reasons.push(...plannedOnly(view, primary, candidate, siblings));
   return reasons;
 }
@@ -91,6 +91,10 @@ function plannedOnly(view: ClusterView, primary: NodeView | null, candidate: Nod
     if (behind > LAG_LIMIT_BYTES) reasons.push(refuse('lagging', `${node} is ${renderBytes(behind)} behind ${primary.spec.name} in replay`, 'Writes would pause until that is replayed.'));
   }
   return reasons;
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
 /** Our files must be in place on a node whose role changes: its upstream is set there. Pure. */
@@ -125,7 +129,7 @@ export function whatBreaks(primary: NodeView, candidate: NodeView): readonly str
   if (archives(primary) && !archives(candidate)) notices.push(`nothing will be archived: archive_mode of ${candidate.spec.name} is off, and a restart is needed to turn it on`);
   if (inventory === null) return notices;
   if (inventory.unloggedTables.length > 0) notices.push(`unlogged tables will be empty: ${inventory.unloggedTables.join(', ')}`);
-  if (inventory.preparedTransactions > 0) notices.push(`${inventory.preparedTransactions} prepared transactions come over with their locks`);
-  if (inventory.longTransactions > 0) notices.push(`${inventory.longTransactions} sessions in a transaction for over 10 seconds will be ended`);
+  if (inventory.preparedTransactions > 0) notices.push(`${counted(inventory.preparedTransactions, 'prepared transaction')} ${inventory.preparedTransactions === 1 ? 'comes over with its locks' : 'come over with their locks'}`);
+  if (inventory.longTransactions > 0) notices.push(`${counted(inventory.longTransactions, 'session')} in a transaction for over 10 seconds will be ended`);
   return notices;
 }

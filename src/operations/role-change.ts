@@ -109,7 +109,8 @@ export function leftBehind(nodes: readonly NodeView[], upstream: NodeView, again
   const [first] = late;
   if (first === undefined) return null;
   const paused = late.filter(isPaused);
-  const why = [...(paused.length === 0 ? [] : [`replay is paused on ${namesOf(paused)}`]), ...(paused.length === late.length ? [] : [`${namesOf(late.filter((node) => !isPaused(node)))} holds back commits for its delay`])];
+  const delayed = late.filter((node) => !isPaused(node));
+  const why = [...(paused.length === 0 ? [] : [`replay is paused on ${namesOf(paused)}`]), ...(delayed.length === 0 ? [] : [`${namesOf(delayed)} ${delayed.length === 1 ? 'holds back commits for its' : 'hold back commits for their'} delay`])];
   return new PgreplError('unfinished', paused.length === 0 ? 'standby-delayed' : 'standby-paused', `${namesOf(late)} ${late.length === 1 ? 'does' : 'do'} not stream from ${upstream.spec.name} yet: ${why.join(', and ')}`, {
     node: first.spec.name,
     hint: 'Such a standby looks for no other upstream. Its slot and its settings are in place: it comes when it has replayed what it has.',

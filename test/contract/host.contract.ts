@@ -57,7 +57,7 @@ export function hostContract(label: string, open: () => Promise<Host>): void {
         expect(await host.stat(`${scratch}/mine`)).toMatchObject({ owner: host.user });
       });
 
-      test('see a clean environment', async () => {
+      test('see a clean environment (C10)', async () => {
         process.env['PGHOST'] = 'elsewhere';
         try {
           const exit = await host.run({ argv: ['env'], effect: 'reads', env: { EXTRA: "it's" } });
@@ -212,7 +212,7 @@ export function hostContract(label: string, open: () => Promise<Host>): void {
         expect(await host.list(scratch)).toEqual([]);
       });
 
-      test('keep their mode and owner when they are written again, and a new mode is set when asked for', async () => {
+      test('keep their mode and owner when they are written again, and a new mode is set when asked for (B18, C08)', async () => {
         const path = `${scratch}/conf`;
         await host.writeText(path, 'old', { mode: 0o640 });
         const before = await host.stat(path);
@@ -227,14 +227,14 @@ export function hostContract(label: string, open: () => Promise<Host>): void {
         expect(await host.readText(path)).toBe('read-only before');
       });
 
-      test('are replaced whole: a reader has the old or the new one, by another inode', async () => {
+      test('are replaced whole: a reader has the old or the new one, by another inode (B19)', async () => {
         await host.writeText(`${scratch}/conf`, 'old');
         const before = await host.stat(`${scratch}/conf`);
         await host.writeText(`${scratch}/conf`, 'new');
         expect((await host.stat(`${scratch}/conf`))?.inode).not.toBe(before?.inode);
       });
 
-      test('behind symlinks are replaced, not the links', async () => {
+      test('behind symlinks are replaced, not the links (B18)', async () => {
         await sh('mkdir "$1/etc" "$1/data" && printf old > "$1/etc/conf" && chmod 644 "$1/etc/conf" && ln -s ../etc/conf "$1/data/conf" && ln -s conf "$1/data/again"', scratch);
         await host.writeText(`${scratch}/data/again`, 'new');
         expect(await host.stat(`${scratch}/data/again`)).toMatchObject({ kind: 'symlink' });

@@ -158,7 +158,7 @@ for (const installation of majorsFor('once')) describe(`what a primary may have 
     await rm(own, { recursive: true });
   });
 
-  test('D14: the slot is cut between a copy and its start → copied again, by the same command', async () => {
+  test('D14: the slot is cut between a copy and its start → copied again, by the same command (E05)', async () => {
     await m().sql('node1', `ALTER SYSTEM SET max_slot_wal_keep_size = '16MB'`);
     await m().sql('node1', `ALTER SYSTEM SET wal_keep_size = '0'`);
     await m().sql('node1', 'SELECT pg_reload_conf()');

@@ -28,7 +28,7 @@ async function start(m: Machine, more: readonly string[] = SLOW): Promise<Return
   return m.start(['add-standby', ...(await m.at('node2')), '--yes', '--json', ...more]);
 }
 
-story('once', 'case 13: killed at half of the copy → nothing lives on; the same command finishes with one slot and no leftover', async (m) => {
+story('once', 'case 13: killed at half of the copy → nothing lives on; the same command finishes with one slot and no leftover (D03, E10, X2)', async (m) => {
   await primary(m);
   if (ALL) await m.sql('node1', `CREATE TABLE big AS SELECT g, repeat('x', 1000) FROM generate_series(1, 450000) g`);
   const more = ALL ? ['--max-rate', '100M'] : SLOW;
@@ -100,7 +100,23 @@ for (const installation of majorsFor('once')) describe(`killed, failed, interrup
     expect(await snapshot(m(), 'node1')).toEqual(before);
   });
 
-  test('case 14: only pg_basebackup is killed → undone: its child has ended and the slot is gone', async () => {
+  test('D05, X1: the signal file is gone from a finished copy before its first start → it is not started as a second primary', async () => {
+    const killed = await add(m(), 'node2', [], { kill: { when: /"finished"[^\n]*"kind":"publish-directory"|"kind":"publish-directory"[^\n]*"finished"/ } });
+    expect(killed.signal).toBe('SIGKILL');
+    await m().settled(10_000);
+    const { pgdata } = await m().place('node2');
+    await rm(join(pgdata, 'standby.signal'));
+    const ran = await add(m(), 'node2');
+    expect(ran.exit).not.toBe(0);
+    expect(`${ran.stdout}${ran.stderr}`).toContain('standby.signal');
+    expect(await m().postmaster('node2')).toBeNull();
+    expect(await m().sql('node1', 'SELECT timeline_id FROM pg_control_checkpoint()')).toBe('1');
+    const undone = await m().pgrepl(['undo', '--yes', '--json']);
+    endedAs(undone, 0);
+    expect(await slots(m())).toEqual([]);
+  });
+
+  test('case 14: only pg_basebackup is killed → undone: its child has ended and the slot is gone (D03, X2)', async () => {
     const before = await snapshot(m(), 'node1');
     const running = await start(m());
     await untilShare(running, 0.2);
@@ -116,7 +132,7 @@ for (const installation of majorsFor('once')) describe(`killed, failed, interrup
     expect(await snapshot(m(), 'node1')).toEqual(before);
   });
 
-  test('case 15: the file system of the target fills at 60 % → undone: staging and slot are gone', async ({ skip }) => {
+  test('case 15: the file system of the target fills at 60 % → undone: staging and slot are gone (D15)', async ({ skip }) => {
     const before = await snapshot(m(), 'node1');
     const disk = join(m().root, 'disk');
     const { port } = await m().place('node2');
@@ -157,7 +173,7 @@ for (const installation of majorsFor('once')) describe(`killed, failed, interrup
     expect(await snapshot(m(), 'node1')).toEqual(before);
   });
 
-  test('the primary dies during the copy → it fails, and the same command finishes when the primary is back', async () => {
+  test('the primary dies during the copy → it fails, and the same command finishes when the primary is back (D17)', async () => {
     const running = await start(m());
     await untilShare(running, 0.2);
     await m().killServer('node1');

@@ -21,12 +21,17 @@ async function directory(m: Machine, name: string, mode = 0o700): Promise<string
 }
 
 describe('a copy', () => {
-  story('every', 'case 9: an empty place → streaming, verified, one slot, no password anywhere but in the passfile', async (m) => {
+  story('every', 'case 9: an empty place → streaming, verified, one slot, no password anywhere but in the passfile (C02, C03, D12, D13, D19, D31, D38, X3)', async (m) => {
     await primary(m);
     const ran = await add(m, 'node2');
     endedAs(ran, 0);
     expect(ran.json.at(-1)).toMatchObject({ event: 'result', outcome: 'done' });
     expect(ran.json.some((event) => event['event'] === 'step' && JSON.stringify(event).includes('verify-backup'))).toBe(true);
+    // The slot keeps WAL before the first byte is copied.
+    const when = (state: string, kind: string): number => ran.json.findIndex((event) => event['state'] === state && event['kind'] === kind);
+    expect(when('finished', 'create-slot')).toBeGreaterThan(0);
+    expect(when('finished', 'create-slot')).toBeLessThan(when('started', 'base-backup'));
+    expect(await m.sql('node1', `SELECT restart_lsn IS NOT NULL FROM pg_replication_slots WHERE slot_name = 'node2'`)).toBe('t');
     await attached(m, 'node2');
     expect(await slots(m)).toEqual(['node2']);
     const { pgdata } = await m.place('node2');
@@ -50,7 +55,7 @@ describe('a copy', () => {
     await m.eventually('node1', `SELECT state FROM pg_stat_replication WHERE application_name = 'node2'`, 'streaming');
   });
 
-  story('once', 'case 20: recovery_target left in postgresql.auto.conf of the primary → the copy really streams', async (m) => {
+  story('once', 'case 20: recovery_target left in postgresql.auto.conf of the primary → the copy really streams (A13, D07, X15)', async (m) => {
     await primary(m);
     await m.sql('node1', `ALTER SYSTEM SET recovery_target = 'immediate'`);
     await m.sql('node1', `ALTER SYSTEM SET primary_conninfo = 'host=127.0.0.1 port=1 user=nobody'`);
@@ -64,7 +69,7 @@ describe('a copy', () => {
     expect(await readFile(join((await m.place('node1')).pgdata, 'postgresql.auto.conf'), 'utf8')).toContain('recovery_target');
   });
 
-  story('every', 'case 21: max_connections raised by ALTER SYSTEM and not restarted → done, and the standby survives the restart of the primary', async (m) => {
+  story('every', 'case 21: max_connections raised by ALTER SYSTEM and not restarted → done, and the standby survives the restart of the primary (A01)', async (m) => {
     await primary(m);
     await m.sql('node1', 'ALTER SYSTEM SET max_connections = 140');
     endedAs(await add(m, 'node2'), 0);
@@ -76,7 +81,7 @@ describe('a copy', () => {
     expect(await m.sql('node2', 'SELECT pg_is_wal_replay_paused()::text')).toBe('false');
   });
 
-  story('once', 'max_connections lowered by ALTER SYSTEM and not restarted → the copy has what the WAL asks for', async (m) => {
+  story('once', 'max_connections lowered by ALTER SYSTEM and not restarted → the copy has what the WAL asks for (A01)', async (m) => {
     await primary(m);
     await m.sql('node1', 'ALTER SYSTEM SET max_connections = 60');
     endedAs(await add(m, 'node2'), 0);
@@ -84,7 +89,7 @@ describe('a copy', () => {
     expect(Number(await m.sql('node2', 'SHOW max_connections'))).toBeGreaterThanOrEqual(100);
   });
 
-  story('every', 'a cascade: the standby of a standby, with a rate limit', async (m) => {
+  story('every', 'a cascade: the standby of a standby, with a rate limit (D06)', async (m) => {
     await primary(m);
     endedAs(await add(m, 'node2'), 0);
     const ran = await add(m, 'node3', ['--upstream', 'node2', '--max-rate', '100M']);
@@ -110,7 +115,7 @@ describe('a copy', () => {
     }
   });
 
-  story('once', 'tablespaces and WAL at places of their own', async (m) => {
+  story('once', 'tablespaces and WAL at places of their own (D20, D21)', async (m) => {
     await primary(m);
     const [here, there, wal] = [await directory(m, 'ts'), join(m.root, 'ts2'), join(m.root, 'wal2')];
     await m.sql('node1', `CREATE TABLESPACE fast LOCATION '${here}'`);
@@ -123,7 +128,7 @@ describe('a copy', () => {
     expect((await add(m, 'node2')).json.at(-1)).toMatchObject({ exit: 0, outcome: 'unchanged' });
   });
 
-  story('once', 'case 16: a page of a table is corrupt on the primary → undone, the table named, nothing published', async (m) => {
+  story('once', 'case 16: a page of a table is corrupt on the primary → undone, the table named, nothing published (D18)', async (m) => {
     await primary(m);
     await m.sql('node1', 'CREATE TABLE spoilt AS SELECT g AS n FROM generate_series(1, 20000) g');
     await m.sql('node1', 'CHECKPOINT');
@@ -161,7 +166,7 @@ for (const installation of majorsFor('once')) describe(`one primary, many wishes
     for (const name of ['node2', 'node3']) await forget(m(), name, clusterFile);
   });
 
-  test('case 10: an existing empty directory with mode 0755 → the server starts, with mode 0700', async () => {
+  test('case 10: an existing empty directory with mode 0755 → the server starts, with mode 0700 (D22, X8)', async () => {
     const { pgdata } = await m().place('node2');
     await directory(m(), 'node2', 0o755);
     endedAs(await add(m(), 'node2'), 0);
@@ -169,14 +174,14 @@ for (const installation of majorsFor('once')) describe(`one primary, many wishes
     expect((await stat(pgdata)).mode & 0o777).toBe(0o700);
   });
 
-  test('an empty directory that root made for the server → its owner gets it', async () => {
+  test('an empty directory that root made for the server → its owner gets it (D23)', async () => {
     const { pgdata } = await m().place('node2');
     await mkdir(pgdata);
     endedAs(await add(m(), 'node2'), 0);
     expect((await stat(pgdata)).uid).toBe(serverAccount().uid);
   });
 
-  test('case 11: the target has only lost+found → refused, which is named, with a subdirectory proposed', async () => {
+  test('case 11: the target has only lost+found → refused, which is named, with a subdirectory proposed (D02)', async () => {
     await directory(m(), 'node2');
     await directory(m(), 'node2/lost+found');
     const error = await refusedAndUntouched('node2', [], 3, 'directory-not-empty');
@@ -184,7 +189,7 @@ for (const installation of majorsFor('once')) describe(`one primary, many wishes
     expect(error.hint).toContain('subdirectory');
   });
 
-  test('case 12: the target is the data directory of the primary itself → refused, also behind a symlink', async () => {
+  test('case 12: the target is the data directory of the primary itself → refused, also behind a symlink (D01, D02)', async () => {
     const { pgdata } = await m().place('node1');
     const { port } = await m().place('node2');
     for (const path of [pgdata, `${pgdata}/`, join(m().root, 'alias')]) {
@@ -197,7 +202,7 @@ for (const installation of majorsFor('once')) describe(`one primary, many wishes
     await rm(join(m().root, 'alias'));
   });
 
-  test('a target that holds another cluster → refused, untouched', async () => {
+  test('a target that holds another cluster → refused, untouched (D01, D02)', async () => {
     const { pgdata } = await m().foreignServer('node2', { start: false });
     const before = await readFile(join(pgdata, 'global', 'pg_control'));
     await refusedAndUntouched('node2', [], 3, 'directory-not-empty');
@@ -209,7 +214,7 @@ for (const installation of majorsFor('once')) describe(`one primary, many wishes
     await m().stopServer('node2', 'immediate');
   });
 
-  test('case 17: a tablespace on the same machine without a mapping → refused before any slot exists', async () => {
+  test('case 17: a tablespace on the same machine without a mapping → refused before any slot exists (D20)', async () => {
     const here = await directory(m(), 'ts');
     await m().sql('node1', `CREATE TABLESPACE fast LOCATION '${here}'`);
     const error = await refusedAndUntouched('node2', [], 3, 'tablespace-unmapped');
@@ -219,7 +224,7 @@ for (const installation of majorsFor('once')) describe(`one primary, many wishes
     await m().sql('node1', 'DROP TABLESPACE fast');
   });
 
-  test('case 18: max_wal_senders leaves one free → refused with the numbers', async () => {
+  test('case 18: max_wal_senders leaves one free → refused with the numbers (A07)', async () => {
     await m().sql('node1', 'ALTER SYSTEM SET max_wal_senders = 1');
     await m().stopServer('node1');
     await m().startServer('node1');
@@ -233,7 +238,7 @@ for (const installation of majorsFor('once')) describe(`one primary, many wishes
     }
   });
 
-  test('case 19: a name that is no slot name → 2, what is allowed is said; it is never mapped to another', async () => {
+  test('case 19: a name that is no slot name → 2, what is allowed is said; it is never mapped to another (A18)', async () => {
     for (const name of ['Stand-By 1', 'stand-by-1', 'a'.repeat(64), '1st', 'ünde']) {
       const ran = await m().pgrepl(['add-standby', name, '-D', join(m().root, 'node2'), '-p', '5999', '--yes', '--json']);
       endedAs(ran, 2, 'name-invalid');
@@ -242,7 +247,7 @@ for (const installation of majorsFor('once')) describe(`one primary, many wishes
     expect(await slots(m())).toEqual([]);
   });
 
-  test('a slot of that name that is not ours → refused, and left', async () => {
+  test('a slot of that name that is not ours → refused, and left (E09)', async () => {
     await m().sql('node1', `SELECT pg_create_physical_replication_slot('node2', true)`);
     const error = await refusedAndUntouched('node2', [], 3, 'slot-foreign');
     expect(error.next.join()).toContain('pg_drop_replication_slot');
@@ -278,7 +283,7 @@ for (const installation of majorsFor('once')) describe(`one primary, many wishes
     expect((await statusOf(m())).finding('not-attached')).toMatchObject({ level: 'warning', says: 'node2 is not attached: it holds back a commit for its delay, and connects when that is replayed' });
   });
 
-  test('a stopped standby is started by the same command, nothing is copied', async () => {
+  test('a stopped standby is started by the same command, nothing is copied (D38)', async () => {
     endedAs(await add(m(), 'node2'), 0);
     await m().stopServer('node2');
     const { ino } = await stat((await m().place('node2')).pgdata);
@@ -297,7 +302,7 @@ for (const installation of majorsFor('once')) describe(`one primary, many wishes
     await attached(m(), 'node2');
   });
 
-  test('a target that is a mount point is filled inside, and left clean', async ({ skip }) => {
+  test('a target that is a mount point is filled inside, and left clean (D37)', async ({ skip }) => {
     const { pgdata } = await m().place('node2');
     const mounted = await withSmallDisk(pgdata, '400m', serverAccount(), async () => {
       endedAs(await add(m(), 'node2'), 0);

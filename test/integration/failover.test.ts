@@ -1,4 +1,5 @@
 import { readFile, rename, writeFile, mkdir, readdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { freeze, thaw } from '../support/freeze.ts';
@@ -9,7 +10,7 @@ import { trioStories } from '../support/trio.ts';
 const AFTER: Roles = { primary: 'node2', timeline: 2, streams: { node3: 'node2' } };
 
 trioStories({}, (trio, { each, once }) => {
-  each('case 27: promote --failover while the primary runs is refused, and nothing is changed', async () => {
+  each('case 27: promote --failover while the primary runs is refused, and nothing is changed (H01)', async () => {
     await trio(async (m) => {
       expect(await expectRefused(m, ['promote', 'node2', '--failover'])).toMatchObject({ 'primary-runs': expect.stringContaining('node1 runs and takes writes') });
       expect(await expectRefused(m, ['promote', 'node2', '--fenced', 'pulled the plug', '--accept-loss', 'unknown'])).toMatchObject({ 'fence-contradicted': expect.stringContaining('node1 runs and takes writes') });
@@ -17,7 +18,7 @@ trioStories({}, (trio, { each, once }) => {
     });
   });
 
-  each('case 28: the primary is stopped: the newest standby takes over, the other follows, the old primary is locked', async () => {
+  each('case 28: the primary is stopped: the newest standby takes over, the other follows, the old primary is locked (E07, H13, H24, I01, I02)', async () => {
     await trio(async (m) => {
       await m.sql('node1', 'CREATE TABLE kept AS SELECT 42 n');
       await m.stopServer('node1');
@@ -39,7 +40,7 @@ trioStories({}, (trio, { each, once }) => {
     });
   });
 
-  each('case 29: S2 is 5 MB ahead of the named S1: refused, names S2 and the bytes', async () => {
+  each('case 29: S2 is 5 MB ahead of the named S1: refused, names S2 and the bytes (H03)', async () => {
     await trio(async (m) => {
       await cutOff(m, 'node2');
       const from = await m.sql('node2', 'SELECT pg_last_wal_replay_lsn()');
@@ -71,7 +72,7 @@ trioStories({}, (trio, { each, once }) => {
     }, { slots: false });
   });
 
-  each('case 30: an old primary that cannot be seen: refused; with the statement and the loss accepted done, and its fencing steps printed', async () => {
+  each('case 30: an old primary that cannot be seen: refused; with the statement and the loss accepted done, and its fencing steps printed (H02, I21)', async () => {
     await trio(async (m) => {
       const { pgdata } = await m.place('node1');
       await m.killServer('node1');
@@ -93,7 +94,7 @@ trioStories({}, (trio, { each, once }) => {
     });
   });
 
-  once('a statement that the primary was shut off is refused while its processes live, or a standby still streams from it', async () => {
+  once('a statement that the primary was shut off is refused while its processes live, or a standby still streams from it (H02, I23)', async () => {
     await trio(async (m) => {
       const { pgdata } = await m.place('node1');
       const stated = ['promote', 'node2', '--fenced', 'shot', '--accept-loss', 'unknown'];
@@ -158,7 +159,7 @@ trioStories({}, (trio, { each, once }) => {
     });
   });
 
-  each('a crash, and the log of the old primary cannot be read: only "unknown" accepts that', async () => {
+  each('a crash, and the log of the old primary cannot be read: only "unknown" accepts that (H04)', async () => {
     await trio(async (m) => {
       await m.killServer('node1');
       const { pgdata } = await m.place('node1');
@@ -212,6 +213,26 @@ trioStories({}, (trio, { each, once }) => {
       await m.sql('node3', 'ALTER SYSTEM SET max_connections = 137');
       await m.stopServer('node3');
       await m.startServer('node3');
+      await m.ok(['promote', 'node2', '--yes']);
+      await expectRoles(m, AFTER);
+    });
+  });
+
+  once('a promote whose answer stays out is unknown (6): nobody else is promoted meanwhile, and the same command sees it through (H05)', async () => {
+    await trio(async (m) => {
+      await m.stopServer('node1');
+      await freeze(m, 'node2', /startup/);
+      const promoting = m.start(['promote', 'node2', '--yes', '--json']);
+      await promoting.until(/"event":"no-return"/);
+      await m.eventually('node2', `SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'pgrepl%'`, '1').catch(() => undefined);
+      while (!existsSync(join((await m.place('node2')).pgdata, 'promote'))) await new Promise((resolve) => setTimeout(resolve, 5));
+      await freeze(m, 'node2');
+      const ran = await promoting.ended;
+      expect([ran.exit, ran.json.at(-1)]).toMatchObject([6, { outcome: 'unknown', error: { code: 'promote-unknown', hint: 'The request stays in force. Do not promote another node.' } }]);
+      const elsewhere = await m.pgrepl(['promote', 'node3', '--accept-loss', 'unknown', '--yes', '--json']);
+      expect([elsewhere.exit, JSON.stringify(errorIn(elsewhere))]).toEqual([3, expect.stringContaining('promote-pending')]);
+      await thaw(m, 'node2');
+      await m.eventually('node2', 'SELECT pg_is_in_recovery()', 'f');
       await m.ok(['promote', 'node2', '--yes']);
       await expectRoles(m, AFTER);
     });

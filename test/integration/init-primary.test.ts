@@ -28,7 +28,7 @@ async function restart(m: Machine, name = 'node1'): Promise<void> {
 }
 
 describe('a new cluster', () => {
-  story('every', 'case 1: a fresh server → done, in force, proved; a second run has nothing to do', async (m) => {
+  story('every', 'case 1: a fresh server → done, in force, proved; a second run has nothing to do (A05, A07, B02, B16, C23, E02)', async (m) => {
     const first = await init(m);
     endedAs(first, 0);
     expect(first.json.at(-1)).toMatchObject({ event: 'result', outcome: 'done' });
@@ -60,7 +60,7 @@ describe('a new cluster', () => {
     expect(await one('SHOW wal_level')).toBe('replica');
   });
 
-  story('once', 'case 7: a role and a password full of quotes and blanks → done; a standby streams with them; no rule was injected', async (m) => {
+  story('once', 'case 7: a role and a password full of quotes and blanks → done; a standby streams with them; no rule was injected (B07, B10, B12)', async (m) => {
     const file = await passwordFile(m, BAD_PASSWORD);
     endedAs(await init(m, '--replication-user', BAD_ROLE, '--password-file', file), 0);
     expect(await m.rows('node1', 'SELECT rolname FROM pg_roles WHERE rolreplication AND NOT rolsuper')).toEqual([[BAD_ROLE]]);
@@ -74,7 +74,7 @@ describe('a new cluster', () => {
     expect((await init(m)).json.at(-1)).toMatchObject({ exit: 0, outcome: 'unchanged' });
   });
 
-  test('case 8: a password with a line feed inside → 2, and why', async () => {
+  test('case 8: a password with a line feed inside → 2, and why (B08, B12)', async () => {
     const { withMachine } = await import('../support/cluster.ts');
     await withMachine(async (m) => {
       for (const text of ['one\ntwo', 'one\rtwo', 'one\0two', '', '\n']) {
@@ -122,7 +122,7 @@ describe('a new cluster', () => {
 });
 
 describe('adoption', () => {
-  story('every', 'a running foreign server keeps every byte outside our include line and our block', async (m) => {
+  story('every', 'a running foreign server keeps every byte outside our include line and our block (B04, B06, B17)', async (m) => {
     const { pgdata } = await m.foreignServer('node1');
     const conf = join(pgdata, 'postgresql.conf');
     const hba = join(pgdata, 'pg_hba.conf');
@@ -152,7 +152,7 @@ describe('adoption', () => {
     await replicationLogin(await m.place('node1'), 'replicator', await passwordOf(join(m.root, PASSFILE)));
   });
 
-  story('once', 'values that are higher than ours are never lowered', async (m) => {
+  story('once', 'values that are higher than ours are never lowered (A05, A07)', async (m) => {
     await m.foreignServer('node1', { settings: ['wal_level = logical', 'max_wal_senders = 33', 'max_replication_slots = 44', 'wal_keep_size = 2GB', 'max_slot_wal_keep_size = 7GB', `listen_addresses = '*'`] });
     endedAs(await init(m, '--restart'), 0);
     await restart(m);
@@ -160,7 +160,7 @@ describe('adoption', () => {
     expect(Object.fromEntries(now)).toEqual({ listen_addresses: '*', max_replication_slots: '44', max_slot_wal_keep_size: '7168', max_wal_senders: '33', wal_keep_size: '2048', wal_level: 'logical' });
   });
 
-  story('once', 'case 2: wal_level=minimal and no senders → 5 with the settings named; with --restart 0 and the server is up', async (m) => {
+  story('once', 'case 2: wal_level=minimal and no senders → 5 with the settings named; with --restart 0 and the server is up (A05, A14)', async (m) => {
     await m.foreignServer('node1', { settings: ['wal_level = minimal', 'max_wal_senders = 0'] });
     const pid = await m.postmaster('node1');
     const first = await init(m);
@@ -181,7 +181,7 @@ describe('adoption', () => {
     expect((await init(m)).json.at(-1)).toMatchObject({ exit: 0, outcome: 'unchanged' });
   });
 
-  story('every', 'case 3: postgresql.auto.conf sets wal_level=minimal → refused, that file named, nothing changed', async (m) => {
+  story('every', 'case 3: postgresql.auto.conf sets wal_level=minimal → refused, that file named, nothing changed (A15)', async (m) => {
     await m.foreignServer('node1', { settings: ['max_wal_senders = 0'] });
     await m.sql('node1', `ALTER SYSTEM SET wal_level = 'minimal'`);
     for (const effective of ['replica', 'minimal']) {
@@ -197,7 +197,7 @@ describe('adoption', () => {
     }
   });
 
-  story('once', 'case 4: a reject for replication in line 1 → refused with the line; with --over-reject the block stands above it', async (m) => {
+  story('once', 'case 4: a reject for replication in line 1 → refused with the line; with --over-reject the block stands above it (B03)', async (m) => {
     const { pgdata } = await m.foreignServer('node1');
     const hba = join(pgdata, 'pg_hba.conf');
     await writeFile(hba, `host replication all 0.0.0.0/0 reject\n${await readFile(hba, 'utf8')}`);
@@ -220,7 +220,7 @@ describe('adoption', () => {
     expect((await init(m)).json.at(-1)).toMatchObject({ exit: 0, outcome: 'unchanged' });
   });
 
-  story('once', 'case 5: a broken line in pg_hba.conf → refused with the line and that the next restart would fail', async (m) => {
+  story('once', 'case 5: a broken line in pg_hba.conf → refused with the line and that the next restart would fail (B01, X7)', async (m) => {
     const { pgdata } = await m.foreignServer('node1');
     const hba = join(pgdata, 'pg_hba.conf');
     // Written after the start, as it happens: the running server goes on as if nothing were.
@@ -234,7 +234,7 @@ describe('adoption', () => {
     expect(await snapshot(m, 'node1')).toEqual(before);
   });
 
-  story('once', 'case 6: synchronous_standby_names names an absent node → done, and no backend waits', async (m) => {
+  story('once', 'case 6: synchronous_standby_names names an absent node → done, and no backend waits (X6)', async (m) => {
     await m.foreignServer('node1', { settings: [`synchronous_standby_names = 'absent'`] });
     // Without a way around it the run would wait for ever.
     const ran = await m.pgrepl(['init-primary', ...(await m.at('node1')), '--yes', '--json', '--restart'], { deadlineMs: 30_000 });
@@ -266,7 +266,7 @@ describe('adoption', () => {
     expect((await init(m)).json.at(-1)).toMatchObject({ exit: 0, outcome: 'unchanged' });
   });
 
-  story('once', 'a restart that fails → the files are put back and the server is up again as it was', async (m) => {
+  story('once', 'a restart that fails → the files are put back and the server is up again as it was (B01, B19)', async (m) => {
     const { port } = await m.place('node1');
     await m.foreignServer('node1', { settings: ['wal_level = minimal', 'max_wal_senders = 0'] });
     // Reads well and cannot be: nobody sees it before the start.
@@ -290,7 +290,7 @@ describe('adoption', () => {
     expect(await snapshot(m, 'node1')).toEqual(before);
   });
 
-  story('once', 'pg_hba.conf behind a symlink stays one; its target gets the block and keeps mode and owner', async (m) => {
+  story('once', 'pg_hba.conf behind a symlink stays one; its target gets the block and keeps mode and owner (B18)', async (m) => {
     const { pgdata } = await m.foreignServer('node1');
     const target = join(m.root, 'managed.hba');
     await rename(join(pgdata, 'pg_hba.conf'), target);
@@ -307,7 +307,7 @@ describe('adoption', () => {
     expect((await stat(target)).mode & 0o777).toBe(0o640);
   });
 
-  story('once', 'no cap on slot WAL where a slot retains much of it already, and the plan says so', async (m, skip) => {
+  story('once', 'no cap on slot WAL where a slot retains much of it already, and the plan says so (E02)', async (m, skip) => {
     await m.foreignServer('node1', { settings: ['max_slot_wal_keep_size = -1'] });
     const { pgdata } = await m.place('node1');
     // A small file system of its own for WAL: a quarter of it is soon half full.
@@ -346,6 +346,28 @@ describe('adoption', () => {
     await m.ok(['add-standby', ...(await m.at('node2')), '--yes']);
     expect((await init(m)).json.at(-1)).toMatchObject({ exit: 0, outcome: 'unchanged' });
   });
+});
+
+story('once', 'C24: functions, operators and views of others that shadow those of the server → never called, by any command', async (m) => {
+  await m.foreignServer('node1');
+  await m.sql('node1', 'CREATE TABLE public.trapped (what text); GRANT ALL ON public.trapped TO public');
+  for (const [name, args, result] of [['pg_is_in_recovery', '', 'bool'], ['current_setting', 'text', 'text'], ['pg_reload_conf', '', 'bool'], ['pg_current_wal_lsn', '', 'pg_lsn'], ['pg_postmaster_start_time', '', 'timestamptz'], ['pg_switch_wal', '', 'pg_lsn'], ['pg_has_role', 'text, text', 'bool']] as const) {
+    await m.sql('node1', `CREATE FUNCTION public.${name}(${args}) RETURNS ${result} LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.trapped VALUES ('${name}'); RETURN NULL; END $$`);
+  }
+  await m.sql('node1', `CREATE FUNCTION public.trap(name, name) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.trapped VALUES ('='); RETURN true; END $$`);
+  await m.sql('node1', 'CREATE OPERATOR public.= (LEFTARG = name, RIGHTARG = name, FUNCTION = public.trap)');
+  await m.sql('node1', `CREATE VIEW public.pg_settings AS SELECT 'trap'::text AS name, '0'::text AS setting`);
+  await m.sql('node1', `ALTER ROLE postgres SET search_path = public, pg_catalog`);
+  // The trap works.
+  await m.sql('node1', 'SELECT pg_is_in_recovery()');
+  expect(await m.sql('node1', 'SELECT pg_catalog.count(*) FROM public.trapped')).toBe('1');
+  await m.sql('node1', 'TRUNCATE public.trapped');
+  endedAs(await init(m, '--restart'), 0);
+  await m.ok(['add-standby', ...(await m.at('node2')), '--yes']);
+  await m.pgrepl(['status', '--json']);
+  await m.ok(['switchover', 'node2', '--yes']);
+  await m.ok(['promote', 'node1', '--yes']);
+  expect(await m.sql('node1', 'SELECT pg_catalog.string_agg(what, pg_catalog.chr(32)) FROM public.trapped')).toBe('');
 });
 
 for (const installation of majorsFor('once')) describe(`an adopted primary, wrong wishes (PostgreSQL ${installation.major})`, () => {

@@ -29,7 +29,7 @@ async function under(m: Machine, work: () => Promise<void>, roles: Roles): Promi
 }
 
 trioStories({}, (trio, { each, once, rarely }) => {
-  each('case 31: a switchover under a writer: all acknowledged is there, everybody streams from the new primary, no old slot, no stall', async () => {
+  each('case 31: a switchover under a writer: all acknowledged is there, everybody streams from the new primary, no old slot, no stall (I13, I17, I19)', async () => {
     await trio(async (m) => {
       const pauseMs = await under(m, async () => { await m.ok(['switchover', 'node2', '--yes']); }, AFTER);
       expect(pauseMs).toBeLessThan(NO_STALL_MS);
@@ -69,7 +69,7 @@ trioStories({}, (trio, { each, once, rarely }) => {
     });
   });
 
-  each('case 32: archive_command always fails and 200 files wait: refused, with the number', async () => {
+  each('case 32: archive_command always fails and 200 files wait: refused, with the number (I06)', async () => {
     await trio(async (m) => {
       await m.sql('node1', 'ALTER SYSTEM SET archive_mode = on');
       await m.sql('node1', `ALTER SYSTEM SET archive_command = 'false'`);
@@ -136,7 +136,7 @@ trioStories({}, (trio, { each, once, rarely }) => {
     }, { slots: false });
   });
 
-  once('with one standby down the others change roles, and the missing one is told; back again it is brought along', async () => {
+  once('with one standby down the others change roles, and the missing one is told; back again it is brought along (I20)', async () => {
     await trio(async (m) => {
       await m.stopServer('node3');
       const ran = await m.ok(['switchover', 'node2', '--yes']);
@@ -316,7 +316,7 @@ trioStories({}, (trio, { each, once, rarely }) => {
     });
   });
 
-  once('a client with an open transaction is named before, and ended', async () => {
+  once('a client with an open transaction is ended (I07)', async () => {
     await trio(async (m) => {
       const client = await openOracle((await m.place('node1')).pgdata);
       await client.query('BEGIN; CREATE TABLE never (n int)');

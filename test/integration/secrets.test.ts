@@ -8,7 +8,7 @@ import { endedAs, story } from '../support/stories.ts';
 const CANARIES = [`kanarie'":\\%# \tnet`, 'kanarienvogel7711'];
 
 for (const [index, password] of CANARIES.entries()) {
-  story('once', `the replication password ${index === 0 ? 'with quotes, blanks and a tab ' : ''}is nowhere but in the passfile`, async (m) => {
+  story('once', `the replication password ${index === 0 ? 'with quotes, blanks and a tab ' : ''}is nowhere but in the passfile (C01, C02, C04, C07, C09)`, async (m) => {
     const given = join(m.root, 'given');
     await writeFile(given, password, { mode: 0o600 });
     // As each layer would write it: as it is, in an SQL or configuration literal, in a conninfo, in JSON, in a URI.

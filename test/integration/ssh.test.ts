@@ -112,7 +112,7 @@ describe.skipIf(missing !== null)('three machines behind ssh', () => {
     });
   }, STORY_MS);
 
-  test('a machine whose network goes in the middle of a copy or of a switchover ends it in bounded time, and the same command heals', async () => {
+  test('a machine whose network goes in the middle of a copy or of a switchover ends it in bounded time, and the same command heals (D17, I16)', async () => {
     await withFar(async ({ hosts: [db1, db2], start, ok, at, sql, status, left, nothingLeft }) => {
       await ok(...at('init-primary', db1));
       const copying = start(...at('add-standby', db2, '--max-rate', '2M'));

@@ -25,7 +25,7 @@ async function conninfoTo(m: Machine, node: string, upstream: string): Promise<s
 }
 
 trioStories({}, (trio, { each, once }) => {
-  each('case 22: an idle primary is ok, with no lag in bytes and none in seconds', async () => {
+  each('case 22: an idle primary is ok, with no lag in bytes and none in seconds (G01, G03, X16)', async () => {
     await trio(async (m) => {
       await m.sql('node1', 'CREATE TABLE t (n int)');
       for (const name of ['node2', 'node3']) await m.eventually(name, `SELECT now() - pg_last_xact_replay_timestamp() > '4 seconds'`, 't');
@@ -39,7 +39,7 @@ trioStories({}, (trio, { each, once }) => {
     });
   });
 
-  each('case 23: replay paused by a parameter is critical, and names it with both values', async () => {
+  each('case 23: replay paused by a parameter is critical, and names it with both values (G05)', async () => {
     await trio(async (m) => {
       await m.sql('node1', 'ALTER SYSTEM SET max_connections = 137');
       await m.stopServer('node1');
@@ -70,7 +70,7 @@ trioStories({}, (trio, { each, once }) => {
     }, { slots: false });
   });
 
-  each('case 25: one frozen node costs its deadline and no more, and the others are shown', async () => {
+  each('case 25: one frozen node costs its deadline and no more, and the others are shown (G13)', async () => {
     await trio(async (m) => {
       await freeze(m, 'node3');
       const seen = await statusOf(m, ['--timeout', '2']);
@@ -125,7 +125,7 @@ trioStories({}, (trio, { each, once }) => {
     }, { slots: false });
   });
 
-  each('two standbys that stream from each other are found out', async () => {
+  each('two standbys that stream from each other are found out (D09)', async () => {
     await trio(async (m) => {
       await alter(m, 'node2', { primary_slot_name: '', primary_conninfo: await conninfoTo(m, 'node2', 'node3') });
       await alter(m, 'node3', { primary_slot_name: '', primary_conninfo: await conninfoTo(m, 'node3', 'node2') });
@@ -138,7 +138,7 @@ trioStories({}, (trio, { each, once }) => {
     }, { slots: false });
   });
 
-  each('two primaries: critical, both named with timeline, position and start; nothing that writes is run', async () => {
+  each('two primaries: critical, both named with timeline, position and start; nothing that writes is run (G21)', async () => {
     await trio(async (m) => {
       // Whatever a server's zone and style of dates are, times come out in UTC (G25).
       await alter(m, 'node1', { timezone: 'Asia/Kolkata', datestyle: 'SQL, DMY', intervalstyle: 'sql_standard', lc_messages: 'C' });
@@ -316,7 +316,7 @@ trioStories({}, (trio, { each, once }) => {
     });
   });
 
-  each('status changes nothing: every file and the position in the log are as before', async () => {
+  each('status changes nothing: every file and the position in the log are as before (G20)', async () => {
     await trio(async (m) => {
       const places = await Promise.all(TRIO.map(async (name) => await m.place(name)));
       // So that nothing of the servers themselves is still on its way to the disk.

@@ -19,7 +19,7 @@ eachMajor(({ binDir }) => {
     await it.close();
   });
 
-  test('a base backup tells its progress and ends as a standby that verifies', async () => {
+  test('a base backup tells its progress and ends as a standby that verifies (D11, D19, X22)', async () => {
     const tools = await it.programs('copy1');
     const options = await it.prepareCopy('node1', 'copy1');
     const seen: ByteProgress[] = [];
@@ -31,7 +31,7 @@ eachMajor(({ binDir }) => {
     expect((await tools.controlData(options.directory))?.systemIdentifier).toBe((await (await it.world.node('node1').server()).facts()).systemIdentifier);
   }, 60_000);
 
-  test('a flipped byte in a copy is found', async () => {
+  test('a flipped byte in a copy is found (D19)', async () => {
     const tools = await it.programs('copy1');
     const directory = it.place('copy1').pgdata;
     const victim = `${directory}/global/1262`;
@@ -46,7 +46,7 @@ eachMajor(({ binDir }) => {
     expect(error.details.join('\n')).toContain('global/1262');
   });
 
-  test('the signal file is there before the copy is whole, and an abort leaves no process and no active slot', async () => {
+  test('the signal file is there before the copy is whole, and an abort leaves no process and no active slot (D04, X2, X22)', async () => {
     const tools = await it.programs('copy2');
     const options = { ...(await it.prepareCopy('node1', 'copy2')), maxRate: '2M' };
     const controller = new AbortController();
@@ -64,7 +64,7 @@ eachMajor(({ binDir }) => {
     await it.world.waitFor('the slot to be free', async () => ((await server.facts()).slots.every((slot) => !slot.active) ? true : null), { deadlineMs: 10_000, everyMs: 50 });
   }, 60_000);
 
-  test('a killed pg_basebackup is reported as such, and its leftovers are ended', async () => {
+  test('a killed pg_basebackup is reported as such, and its leftovers are ended (X2)', async () => {
     const tools = await it.programs('copy3');
     const options = { ...(await it.prepareCopy('node1', 'copy3')), maxRate: '2M' };
     const copying = failure(tools.baseBackup(options, () => undefined, NEVER));
@@ -90,7 +90,7 @@ eachMajor(({ binDir }) => {
     expect(JSON.stringify(error)).not.toContain('canary');
   });
 
-  test('a directory with mode 0701 is not started, and the refusal says why', async () => {
+  test('a directory with mode 0701 is not started, and the refusal says why (D04, X21)', async () => {
     const tools = await it.programs('copy3');
     const directory = it.place('copy3').pgdata;
     const error = await failure(tools.start({ directory, configFile: null, service: PG_CTL, logFile: `${it.root}/copy3.log`, deadlineMs: 10_000, signal: NEVER }));
@@ -148,7 +148,7 @@ eachMajor(({ binDir }) => {
     expect(after.checkpointLsn).toBe(end.endLsn);
   }, 60_000);
 
-  test('a stopped primary is marked only when its last record was replayed', async () => {
+  test('a stopped primary is marked only when its last record was replayed (I04, I05, I18)', async () => {
     const tools = await it.programs('node1');
     const directory = it.place('node1').pgdata;
     const running = await tools.markStoppedPrimary(directory, addBytes((await (await it.world.node('node1').server()).facts()).currentLsn ?? (0n as never), 2n ** 33n));

@@ -54,7 +54,7 @@ eachMajor(({ binDir }) => {
     expect((await primary.facts()).slots).toMatchObject([{ name: 'node2', type: 'physical', active: true, walStatus: 'reserved', temporary: false }]);
   });
 
-  test('a password in primary_conninfo is not shown', async () => {
+  test('a password in primary_conninfo is not shown (C03, C07)', async () => {
     const { settings } = await (await it.world.node('node1').server()).facts();
     expect(settings['primary_conninfo']?.value).toContain('password=***');
     expect(JSON.stringify(settings)).not.toContain('hunter2');
@@ -102,7 +102,7 @@ eachMajor(({ binDir }) => {
     expect(await server.hasLoaded(conf)).toBe(false);
   });
 
-  test('a file that cannot be read as a whole fails the reload with its line, and a pending restart is no error', async () => {
+  test('a file that cannot be read as a whole fails the reload with its line, and a pending restart is no error (B01, B02)', async () => {
     const server = await it.world.node('node1').server();
     const conf = `${it.place('node1').pgdata}/postgresql.conf`;
     const good = (await it.host.readText(conf)) ?? '';
@@ -179,7 +179,7 @@ eachMajor(({ binDir }) => {
     expect(await failure(node.proveLogin(node.place, 'repl', new Secret('wrong')))).toMatchObject({ kind: 'refused', code: 'login-refused', details: ['28P01'] });
   });
 
-  test('a promoted standby names its new timeline at once, and its history', async () => {
+  test('a promoted standby names its new timeline at once, and its history (G10)', async () => {
     const server = await it.world.node('node2').server();
     await server.requestPromote();
     await it.world.waitFor('node2 to be a primary', async () => ((await server.positions()).inRecovery ? null : true), { deadlineMs: 20_000, everyMs: 5 });

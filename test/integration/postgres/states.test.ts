@@ -71,7 +71,7 @@ eachMajor(({ binDir }) => {
     await right.node('node1').forget();
   });
 
-  test('nothing of the environment of pgrepl reaches the login', async () => {
+  test('nothing of the environment of pgrepl reaches the login (C10)', async () => {
     const before = { ...process.env };
     Object.assign(process.env, { PGUSER: 'nobody', PGPASSWORD: 'canary', PGHOST: '192.0.2.1', PGDATABASE: 'nowhere', PGOPTIONS: '-c search_path=evil', PGSSLMODE: 'require', PGAPPNAME: 'evil' });
     try {
@@ -120,7 +120,7 @@ eachMajor(({ binDir }) => {
     expect(await failure(it.world.node('node1').server())).toMatchObject({ code: 'server-down' });
   }, 60_000);
 
-  test('a server in recovery is starting, and hot_standby=off is neither up nor starting', async () => {
+  test('a server in recovery is starting, and hot_standby=off is neither up nor starting (G15, G16)', async () => {
     await it.start('node1');
     await it.standby('node1', 'node2');
     await it.configure('node2', "primary_conninfo = ''\nrestore_command = 'sleep 30; false'");
@@ -141,7 +141,7 @@ eachMajor(({ binDir }) => {
     expect(await failure(it.world.node('node2').server())).toMatchObject({ kind: 'unreachable', code: 'server-not-accepting', hint: 'hot_standby is off.' });
   }, 90_000);
 
-  test('another server at the same socket is not changed', async () => {
+  test('another server at the same socket is not changed (G17)', async () => {
     const world = it.worldWith({ places: [{ ...it.place('node1'), pgdata: `${it.root}/other` }] });
     await it.host.makeDirectory(`${it.root}/other`, 0o700);
     await it.host.writeText(`${it.root}/other/postmaster.pid`, (await it.host.readText(`${it.place('node1').pgdata}/postmaster.pid`)) ?? '');

@@ -56,7 +56,7 @@ describe('the grammar of postgresql.conf', () => {
     ]);
   });
 
-  test('every text without a line end comes back from its quotes', () => {
+  test('every text without a line end comes back from its quotes (B09)', () => {
     fc.assert(
       fc.property(oneLine, (value) => {
         expect(parseConf(`a = ${quoteConf(value)} # x\n`).map((entry) => entry.value)).toEqual([value]);
@@ -70,12 +70,12 @@ describe('the grammar of postgresql.conf', () => {
 });
 
 describe('our include in a postgresql.conf of the user', () => {
-  test('it is the last line, under a remark, and the rest is untouched', () => {
+  test('it is the last line, under a remark, and the rest is untouched (B16)', () => {
     expect(addInclude('port = 1', FILE)).toBe("port = 1\n# managed by pgrepl: settings are in this file\ninclude 'pgrepl.conf'\n");
     expect(addInclude('port = 1\r\n', FILE)).toBe("port = 1\r\n# managed by pgrepl: settings are in this file\r\ninclude 'pgrepl.conf'\r\n");
   });
 
-  test('putting it in and taking it out gives the same bytes', () => {
+  test('putting it in and taking it out gives the same bytes (B17)', () => {
     fc.assert(
       fc.property(conf, (text) => {
         const after = addInclude(text, FILE);

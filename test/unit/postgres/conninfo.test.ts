@@ -15,7 +15,7 @@ describe('connection strings', () => {
     );
   });
 
-  test('a value survives both layers of quoting of primary_conninfo', () => {
+  test('a value survives both layers of quoting of primary_conninfo (B10)', () => {
     fc.assert(
       fc.property(value, (host) => {
         const [setting] = parseConf(`primary_conninfo = ${quoteConf(renderConninfo({ host, port: '5432' }))}\n`);

@@ -97,7 +97,7 @@ describe('pg_controldata', () => {
     expect(parseControlData(changed('max_locks_per_xact setting', '9')).required.max_locks_per_transaction).toBe(9);
   });
 
-  test('a system identifier above 2^53 keeps all its digits', () => {
+  test('a system identifier above 2^53 keeps all its digits (G12)', () => {
     expect(parseControlData(changed('Database system identifier', '18446744073709551615')).systemIdentifier).toBe('18446744073709551615');
   });
 

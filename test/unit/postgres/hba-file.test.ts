@@ -51,7 +51,7 @@ describe('the grammar of pg_hba.conf', () => {
     expect(one(text).error).toBe(error);
   });
 
-  test('a backslash joins lines from 14 on, in remarks too, and the rule has the number of its first line', () => {
+  test('a backslash joins lines from 14 on, in remarks too, and the rule has the number of its first line (B06)', () => {
     const text = '# remark \\\nlocal all bad trust\nhost all all example.org \\\n  md5\nlocal all all trust\n';
     expect(parseHba(text, { joinsLines: true }).map(({ line, method }) => [line, method])).toEqual([
       [3, 'md5'],
@@ -65,7 +65,7 @@ describe('the grammar of pg_hba.conf', () => {
     ]);
   });
 
-  test('include directives are rules of their own from 16 on', () => {
+  test('include directives are rules of their own from 16 on (B05)', () => {
     expect(parseHba('include_dir hba.d\n', { joinsLines: true, includes: true })).toMatchObject([{ type: 'include_dir', error: null }]);
   });
 });
@@ -83,7 +83,7 @@ describe('rules that we write', () => {
     `);
   });
 
-  test('any role name is exactly this role and no keyword, list, group or file', () => {
+  test('any role name is exactly this role and no keyword, list, group or file (B07)', () => {
     fc.assert(
       fc.property(name, fc.boolean(), (role, joinsLines) => {
         expect(parseHba(`${replicationRule(role, '10.0.0.1')}\n${localPeerRule(role, 'm')}\n`, { joinsLines })).toMatchObject([
@@ -150,7 +150,7 @@ describe('which rule decides', () => {
     expect(uncertainHba(lines, from({})).map(({ line }) => line)).toEqual([1, 2, 3, 4, 5, 6]);
   });
 
-  test('the rule that we put on top decides for its role and its range, whatever is below', () => {
+  test('the rule that we put on top decides for its role and its range, whatever is below (B03, B04)', () => {
     const below = fc.array(fc.constantFrom('host all all all trust', 'host replication all all reject', 'hostssl replication rep 10.0.0.0/8 md5', '# x', 'host replication +x all trust'));
     fc.assert(
       fc.property(below, name, fc.ipV4(), (rules, role, address) => {
@@ -224,7 +224,7 @@ describe('our block in a file of the user', () => {
     expect(blockLines(putBlock('', 'main-2', ['x']), 'main')).toBeNull();
   });
 
-  test('a byte-order mark, a block without end, and lines that are none are refused', () => {
+  test('a byte-order mark, a block without end, and lines that are none are refused (B17)', () => {
     expect(() => putBlock('\ufefflocal all all peer\n', 'main', [])).toThrow(expect.objectContaining({ code: 'file-has-bom' }));
     const damaged = putBlock('local all all peer\n', 'main', ['x']).replace('# pgrepl end main\n', '');
     expect(() => putBlock(damaged, 'main', ['x'])).toThrow(expect.objectContaining({ code: 'block-damaged' }));

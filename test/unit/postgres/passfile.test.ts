@@ -34,7 +34,7 @@ describe('which password libpq takes', () => {
     expect(found(text)).toBe(password);
   });
 
-  test('the default socket directory and no host at all are looked up as localhost', () => {
+  test('the default socket directory and no host at all are looked up as localhost (B14)', () => {
     const text = 'localhost:*:*:*:local\n/tmp:*:*:*:tmp\n/var/run/postgresql:*:*:*:never\n';
     expect(['', '/var/run/postgresql', '/tmp', 'localhost'].map((host) => found(text, { host }))).toEqual(['local', 'local', 'tmp', 'local']);
     expect(found(text, { host: '/tmp', socketDirectory: '/tmp' })).toBe('local');
@@ -46,7 +46,7 @@ describe('which password libpq takes', () => {
 });
 
 describe('our line in a passfile', () => {
-  test('it comes first, because the first match wins, and replaces our own older one', () => {
+  test('it comes first, because the first match wins, and replaces our own older one (B12)', () => {
     expect(putEntry('# mine\n*:*:*:*:any\n10.0.0.1:5432:replication:rep:old\n', ENTRY)).toBe('10.0.0.1:5432:replication:rep:new\n# mine\n*:*:*:*:any\n');
     expect(putEntry('', ENTRY)).toBe('10.0.0.1:5432:replication:rep:new\n');
   });
@@ -68,7 +68,7 @@ describe('our line in a passfile', () => {
     );
   });
 
-  test('every host, database, user and password is found under exactly these', () => {
+  test('every host, database, user and password is found under exactly these (B12)', () => {
     fc.assert(
       fc.property(fc.tuple(field, field, field, field), fc.nat(65535), ([host, database, user, password], port) => {
         fc.pre(host !== '/var/run/postgresql');

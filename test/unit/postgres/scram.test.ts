@@ -22,7 +22,7 @@ describe('SCRAM verifiers', () => {
     expect(verifierMatches(new Secret(verifier), new Secret(`${password}x`))).toBe(false);
   });
 
-  test('a decomposed letter is the composed one', () => {
+  test('a decomposed letter is the composed one (C05)', () => {
     expect(saslprep('e\u0301')).toBe('\u00e9');
   });
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { parseConninfoUri } from '../../../src/postgres/conninfo-uri.ts';
 import { parseTarget } from '../../../src/postgres/target.ts';
 
-describe('a connection URI is read as libpq reads it', () => {
+describe('a connection URI is read as libpq reads it (B11)', () => {
   test.each([
     ['postgresql://', {}],
     ['postgres://db1', { host: 'db1' }],

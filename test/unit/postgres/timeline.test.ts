@@ -63,7 +63,7 @@ describe('names of WAL files', () => {
     expect(timelineOfWalFile(name)).toBe(timeline);
   });
 
-  test('the timeline is hexadecimal, in history and backup files too', () => {
+  test('the timeline is hexadecimal, in history and backup files too (G11)', () => {
     expect(['00000010.history', '000000100000000000000001.partial', '000000100000000000000001.00000028.backup'].map(timelineOfWalFile)).toEqual([16, 16, 16]);
     expect(renderTimelineId(16)).toBe('00000010');
   });
