@@ -13,6 +13,7 @@ import type { RemoveStandby } from './wants.ts';
 /** A standby is taken out: stopped, its slot dropped, its name out of the cluster file. Its directory stays, with its signal file. */
 export async function decideRemoveStandby(world: World, topology: Topology, want: RemoveStandby): Promise<Change> {
   const { name } = want;
+  if (want.removedBy !== undefined) return await removedBefore(world, topology, name, want.removedBy);
   if (!topology.nodes.some((node) => node.name === name)) throw new PgreplError('usage', 'node-unknown', `${topology.file} has no node ${name}`, { hint: `It has: ${topology.nodes.map((node) => node.name).join(', ') || 'none'}.` });
   const view = await observeCluster(world, topology, topology.nodes);
   const node = viewOf(view, name);
@@ -33,6 +34,28 @@ export async function decideRemoveStandby(world: World, topology: Topology, want
     done: unseen ? `${name} is taken out of the cluster; ${warning}` : `${name} is ${node.facts.server === null ? '' : 'stopped and '}taken out of the cluster; ${kept}`,
     next: ['pgrepl status'],
     question: `Take ${name} out?`,
+    remains: null,
+  };
+}
+
+/**
+ * The same command once more, after its end: nothing to do, where the servers agree. One that is killed after its last act would otherwise end
+ * with a name that nobody knows. Throws `node-unknown` while a primary is not seen, or anything of that name is left.
+ */
+async function removedBefore(world: World, topology: Topology, name: string, { run, at }: NonNullable<RemoveStandby['removedBy']>): Promise<Change> {
+  const view = await observeCluster(world, topology, topology.nodes);
+  const left = view.nodes.filter(({ facts: { server } }) => server?.slots.some((slot) => slot.name === name) === true || server?.senders.some((sender) => sender.applicationName === name) === true);
+  const when = `${at.slice(0, 19).replace('T', ' ')} UTC`;
+  if (left.length > 0 || primariesOf(view).length !== 1) {
+    const why = left.length > 0 ? `${left.map((node) => node.spec.name).join(', ')} has a slot or a standby of that name again` : 'no primary answers that could tell';
+    throw new PgreplError('usage', 'node-unknown', `${topology.file} has no node ${name}`, { hint: `Run ${run} took it out at ${when}, but ${why}.`, next: ['pgrepl status'] });
+  }
+  return {
+    plan: { title: `remove standby ${name}`, command: `pgrepl remove-standby ${name}`, basis: basisOf(view), steps: [], notices: [] },
+    edits: [],
+    done: `${name} was taken out of the cluster by run ${run} at ${when}`,
+    next: ['pgrepl status'],
+    question: null,
     remains: null,
   };
 }

@@ -41,4 +41,6 @@ export interface Follow {
 
 export interface RemoveStandby {
   readonly name: NodeName;
+  /** The cluster file does not have it any more, because this run took it out; the time is ISO 8601. */
+  readonly removedBy?: { readonly run: string; readonly at: string };
 }

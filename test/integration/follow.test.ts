@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { parse } from 'yaml';
-import { cutNoMore, cutOff, expectRefused, expectRoles, upstreamKeys } from '../support/roles.ts';
+import { cutNoMore, cutOff, errorIn, expectRefused, expectRoles, upstreamKeys } from '../support/roles.ts';
 import { serverAccount } from '../support/server-account.ts';
 import { statusOf } from '../support/statuses.ts';
 import { trioStories } from '../support/trio.ts';
@@ -151,7 +151,15 @@ trioStories({}, (trio, { each, once, rarely }) => {
       expect(Object.keys((parse(await readFile(m.clusterFile, 'utf8')) as { nodes: object }).nodes)).toEqual(['node1', 'node3']);
       expect(await readFile(m.clusterFile, 'utf8')).toContain('# made by a test');
       expect(await statusOf(m)).toMatchObject({ exit: 0 });
-      expect((await m.pgrepl(['remove-standby', 'node2', '--yes'])).exit).toBe(2);
+      // Once more: nothing to do, as long as the servers agree.
+      const again = await m.ok(['remove-standby', 'node2', '--yes']);
+      expect(again.stdout).toMatch(/node2 was taken out of the cluster by run [0-9A-Za-z-]+ at [0-9-]+ [0-9:]+ UTC: nothing to do/);
+      expect((await m.ok(['remove-standby', 'node2', '--yes', '--json'])).json.at(-1)).toMatchObject({ outcome: 'unchanged' });
+      expect((await m.pgrepl(['remove-standby', 'node7', '--yes'])).exit).toBe(2);
+      await m.sql('node1', `SELECT pg_create_physical_replication_slot('node2', true)`);
+      const wrong = await m.pgrepl(['remove-standby', 'node2', '--yes', '--json']);
+      expect([wrong.exit, errorIn(wrong)]).toMatchObject([2, { code: 'node-unknown', hint: expect.stringContaining('node1 has a slot or a standby of that name again') }]);
+      await m.sql('node1', `SELECT pg_drop_replication_slot('node2')`);
     }, { upstreams: { node3: 'node2' } });
   });
 
