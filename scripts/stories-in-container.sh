@@ -40,7 +40,7 @@ tell() {
     --volume "$PWD:/from:ro" --volume "$(readlink -f "$(command -v node)"):/usr/local/bin/node:ro" \
     --env PGREPL_MAJORS="$major" --env PGREPL_STORIES="${PGREPL_STORIES:-wide}" --env PGREPL_STORIES_VIA="$way" \
     --env PGREPL_KILLS --env PGREPL_KILL_SEED --env CI --env NO_COLOR \
-    "pgrepl-node:$suite" sh -c 'mkdir /pgrepl && cd /from && tar -c --exclude ./.git . | tar -x -C /pgrepl && cd /pgrepl && exec node scripts/with-postgres.js --no-wait vitest run --project integration "$@"' sh "$@"
+    "pgrepl-story:$suite" sh -c 'mkdir /pgrepl && cd /from && tar -c --exclude ./.git . | tar -x -C /pgrepl && cd /pgrepl && exec node scripts/with-postgres.js --no-wait vitest run --project integration "$@"' sh "$@"
 }
 
 ways=${PGREPL_STORIES_VIA-none sudo}
@@ -48,7 +48,7 @@ failed=()
 for major in ${majors//,/ }; do
   suite=$(suite_of "$major") || exit 2
   scripts/base-image.sh "$suite" || exit 1
-  docker build --quiet --target node --build-arg "SUITE=$suite" --build-arg "BASE=$(base_of "$suite")" --tag "pgrepl-node:$suite" docker >/dev/null || exit 1
+  docker build --quiet --target story --build-arg "SUITE=$suite" --build-arg "BASE=$(base_of "$suite")" --tag "pgrepl-story:$suite" docker >/dev/null || exit 1
   for way in ${ways:-none}; do
     [ "$way" != none ] || way=
     printf '\n=== PostgreSQL %s in %s%s\n' "$major" "$(base_of "$suite")" "${way:+, over ssh as $way}"

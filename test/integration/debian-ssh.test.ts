@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from 'vitest';
-import { DEBIAN_MAJORS, withContainers, type Containers } from '../support/containers.ts';
+import { DEBIAN_MAJORS, withContainers } from '../support/containers.ts';
 import { whyNoDocker } from '../support/docker.ts';
 
 const missing = whyNoDocker();
@@ -7,13 +7,6 @@ if (missing !== null) process.stderr.write(`the stories of Debian's layout over 
 
 // An image may have to be built first.
 vi.setConfig({ testTimeout: 900_000 });
-
-/** The nodes as `status` shows them, one line each. */
-async function statusOf(c: Containers): Promise<readonly string[]> {
-  const { json } = await c.pgrepl('status', '--json', '--timeout', '10');
-  const nodes = (json[0]?.['nodes'] ?? []) as readonly { readonly name: string; readonly role: string; readonly state: string; readonly upstream: string | null }[];
-  return nodes.map(({ name, role, state, upstream }) => [name, role, state, ...(upstream === null ? [] : [upstream])].join(' ')).sort();
-}
 
 describe.skipIf(missing !== null).each(DEBIAN_MAJORS)('PostgreSQL %i of Debian, behind ssh', (major) => {
   test('a DBA who may only become postgres adopts a server, adds standbys, changes roles, survives its death and takes a standby out', async () => {
@@ -37,20 +30,20 @@ describe.skipIf(missing !== null).each(DEBIAN_MAJORS)('PostgreSQL %i of Debian, 
         expect(c.run(node, 'root', 'find', data, '-maxdepth', '1', '-name', 'p*.conf', '!', '-name', 'postgresql.auto.conf')).toBe('');
         expect((await c.ok('add-standby', node, '--yes', '--json')).json.at(-1)).toMatchObject({ outcome: 'unchanged' });
       }
-      expect(await statusOf(c)).toEqual(['db1 primary running', 'db2 standby streaming db1', 'db3 standby streaming db1']);
+      expect(await c.states()).toEqual(['db1 primary running', 'db2 standby streaming db1', 'db3 standby streaming db1']);
       c.sql('db1', 'CREATE TABLE kept AS SELECT 1 AS n');
 
       await c.ok('switchover', 'db2', '--yes');
-      expect(await statusOf(c)).toEqual(['db1 standby streaming db2', 'db2 primary running', 'db3 standby streaming db2']);
+      expect(await c.states()).toEqual(['db1 standby streaming db2', 'db2 primary running', 'db3 standby streaming db2']);
       await c.ok('follow', 'db3', '--upstream', 'db1', '--yes');
-      expect(await statusOf(c)).toEqual(['db1 standby streaming db2', 'db2 primary running', 'db3 standby streaming db1']);
+      expect(await c.states()).toEqual(['db1 standby streaming db2', 'db2 primary running', 'db3 standby streaming db1']);
       for (const node of ['db1', 'db2', 'db3']) isDebians(node);
 
       c.sql('db2', 'INSERT INTO kept VALUES (2)');
       await c.eventually('db3', 'SELECT count(*) FROM kept', '2');
       c.run('db2', 'root', 'sh', '-c', `kill -QUIT "$(head -n 1 ${data}/postmaster.pid)"`);
       await c.ok('promote', '--yes');
-      expect(await statusOf(c)).toEqual(['db1 primary running', 'db2 unknown stopped', 'db3 standby streaming db1']);
+      expect(await c.states()).toEqual(['db1 primary running', 'db2 unknown stopped', 'db3 standby streaming db1']);
       expect(c.run('db2', 'root', 'stat', '-c', '%a', data)).toBe('701');
       // Debian's own start does not get past the lock either.
       expect(() => c.run('db2', 'root', 'pg_ctlcluster', String(major), 'main', 'start')).toThrow();

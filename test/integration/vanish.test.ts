@@ -11,8 +11,16 @@ const GIVEN_UP_MS = 200_000;
 
 vi.setConfig({ testTimeout: 1_800_000 });
 
+interface Stroke {
+  readonly node: string;
+  readonly how: Vanishing;
+  readonly moment: RegExp;
+  /** What the operator waits for once the machine is back. */
+  readonly settled?: () => Promise<void>;
+}
+
 /** Runs a command whose machine vanishes at this moment and comes back when the command has ended, then the same command again. */
-async function struck(c: Containers, node: string, how: Vanishing, moment: RegExp, ...words: readonly string[]): Promise<void> {
+async function struck(c: Containers, { node, how, moment, settled }: Stroke, ...words: readonly string[]): Promise<void> {
   const running = c.start(...words, '--yes', '--json');
   await running.until(moment);
   c.vanish(node, how);
@@ -25,6 +33,7 @@ async function struck(c: Containers, node: string, how: Vanishing, moment: RegEx
   await c.nothingLeft(60_000);
   // What a machine starts when it boots; a directory that is no server yet has nothing to start.
   if (how === 'killed') c.run(node, 'postgres', 'sh', '-c', `[ ! -e ${PGDATA}/PG_VERSION ] || $(ls -d /usr/lib/postgresql/*/bin)/pg_ctl -D ${PGDATA} -l /tmp/boot.log -w start >/dev/null`);
+  await settled?.();
   const again = await c.pgrepl(...words, '--yes', '--json');
   expect(again.exit, `${said}\n--- again\n${again.stdout}\n${again.stderr}`).toBe(0);
 }
@@ -38,28 +47,33 @@ describe.skipIf(missing !== null).each(DEBIAN_MAJORS)('machines with PostgreSQL 
         await c.eventually(primary, `SELECT string_agg(application_name, ' ' ORDER BY application_name) FROM pg_stat_replication WHERE state = 'streaming'`, standbys.join(' '));
         await c.eventually(primary, `SELECT string_agg(slot_name, ' ' ORDER BY slot_name) FROM pg_replication_slots`, standbys.join(' '));
       };
-      await struck(c, 'db1', 'killed', begins('init-database'), 'init-primary', ...c.at('db1'), '-D', PGDATA);
+      await struck(c, { node: 'db1', how: 'killed', moment: begins('init-database') }, 'init-primary', ...c.at('db1'), '-D', PGDATA);
       c.sql('db1', `CREATE TABLE ballast AS SELECT g AS n, repeat(md5(g::text), 12) AS t FROM generate_series(1, 100000) g`);
 
-      await struck(c, 'db2', 'paused', begins('base-backup'), 'add-standby', ...c.at('db2'), '-D', PGDATA, '--max-rate', '20M');
-      await struck(c, 'db3', 'killed', begins('base-backup'), 'add-standby', ...c.at('db3'), '-D', PGDATA, '--max-rate', '20M');
+      await struck(c, { node: 'db2', how: 'paused', moment: begins('base-backup') }, 'add-standby', ...c.at('db2'), '-D', PGDATA, '--max-rate', '20M');
+      await struck(c, { node: 'db3', how: 'killed', moment: begins('base-backup') }, 'add-standby', ...c.at('db3'), '-D', PGDATA, '--max-rate', '20M');
       await attached('db1', 'db2', 'db3');
 
-      await struck(c, 'db3', 'detached', begins('write-file'), 'follow', 'db3', '--upstream', 'db2');
+      await struck(c, { node: 'db3', how: 'detached', moment: begins('write-file') }, 'follow', 'db3', '--upstream', 'db2');
       await attached('db2', 'db3');
       await c.ok('follow', 'db3', '--upstream', 'db1', '--yes');
 
+      // Whoever turns out to be the primary: a standby asks for its upstream every five seconds only.
+      const someStream = async (): Promise<void> => {
+        const primary = (await c.states()).find((line) => line.includes(' primary running'))?.split(' ')[0] ?? 'none';
+        await c.eventually(primary, `SELECT count(*) > 0 FROM pg_stat_replication WHERE state = 'streaming' AND application_name <> 'db3'`, 't');
+      };
       for (const [how, from, to] of [['paused', 'db1', 'db2'], ['detached', 'db2', 'db1'], ['killed', 'db1', 'db2']] as const) {
-        await struck(c, from, how, begins('hand-over'), 'switchover', to);
+        await struck(c, { node: from, how, moment: begins('hand-over'), ...(how === 'killed' ? { settled: someStream } : {}) }, 'switchover', to);
         expect(c.sql(to, 'SELECT pg_is_in_recovery()')).toBe('f');
         await attached(to, ...[from, 'db3'].sort());
       }
 
-      await struck(c, 'db3', 'paused', begins('stop-server'), 'remove-standby', 'db3');
+      await struck(c, { node: 'db3', how: 'paused', moment: begins('stop-server') }, 'remove-standby', 'db3');
       await attached('db2', 'db1');
 
       c.run('db2', 'root', 'sh', '-c', `kill -QUIT "$(head -n 1 ${PGDATA}/postmaster.pid)"`);
-      await struck(c, 'db1', 'detached', begins('promote-server'), 'promote', 'db1');
+      await struck(c, { node: 'db1', how: 'detached', moment: begins('promote-server') }, 'promote', 'db1');
       expect(c.sql('db1', 'SELECT pg_is_in_recovery()')).toBe('f');
       expect(c.sql('db1', 'SELECT count(*) FROM ballast')).toBe('100000');
     });

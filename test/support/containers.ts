@@ -37,6 +37,8 @@ export interface Containers {
   pgrepl(...words: readonly string[]): Promise<Ran>;
   /** As `pgrepl`, and fails with everything it said unless it ends with 0. */
   ok(...words: readonly string[]): Promise<Ran>;
+  /** The nodes as `status` shows them, one line each: name, role, state, upstream. */
+  states(): Promise<readonly string[]>;
 }
 
 /** Frozen as a whole; ended at once, as without power; or alive and out of the network. */
@@ -125,6 +127,11 @@ export async function withContainers({ major, nodes, init = 'idle', serves = {},
         const ran = await pgrepl(...words);
         if (ran.exit !== 0) throw new Error(`pgrepl ${words.join(' ')} ended with ${String(ran.exit ?? ran.signal)}\n${ran.stdout}\n${ran.stderr}`);
         return ran;
+      },
+      states: async () => {
+        const { json } = await pgrepl('status', '--json', '--timeout', '10');
+        const shown = (json[0]?.['nodes'] ?? []) as readonly { readonly name: string; readonly role: string; readonly state: string; readonly upstream: string | null }[];
+        return shown.map((node) => [node.name, node.role, node.state, ...(node.upstream === null ? [] : [node.upstream])].join(' ')).sort();
       },
     });
     await nothingLeft(5_000);
