@@ -52,6 +52,8 @@ export interface StepKind<S extends StepData, W, B extends Json = Json> {
   apply(step: S, world: W, tell: Tell): Promise<void>;
   /** Works on a half-done step, and twice. `nothing`: a wait or a check. `impossible`: only with a point of no return inside or before it. */
   undo: 'nothing' | 'impossible' | Undo<S, W, B>;
+  /** True where going on needs what the steps before have prepared: when this one cannot be taken back, they stay as well. */
+  keepsEarlier?: boolean;
 }
 
 /**

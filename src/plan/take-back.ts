@@ -25,13 +25,14 @@ export interface TakeBack<S extends StepData, W> {
 }
 
 /**
- * Undoes steps, last to first, each with what was there before it. One that fails does not keep the others: the less is left, the
- * better. Returns what remains.
+ * Undoes steps, last to first, each with what was there before it. One that fails does not keep the others, because the less is left the
+ * better, unless its kind needs them to go on (`keepsEarlier`). Returns what remains.
  */
 export async function takeBack<S extends StepData, W>(given: TakeBack<S, W>): Promise<readonly Remains[]> {
   const remains: Remains[] = [];
+  let kept = false;
   for (const started of given.left.toReversed()) {
-    if (given.stop()) {
+    if (kept || given.stop()) {
       remains.push({ title: titleOf(given.registry, started.step), error: null });
       continue;
     }
@@ -49,6 +50,7 @@ export async function takeBack<S extends StepData, W>(given: TakeBack<S, W>): Pr
       }
     } catch (thrown) {
       remains.push({ title: titleOf(given.registry, started.step), error: asPgreplError(thrown) });
+      kept = given.registry[started.step.kind as S['kind']]?.keepsEarlier === true;
       continue;
     }
     quietly(() => { given.append({ entry: 'undone', id: started.id }); });

@@ -47,7 +47,12 @@ export const handOver: Kind<HandOver, null> = {
     await promoteAndWait(step, world, (phase) => tell.progress({ phase }));
   },
 
+  // Who stopped the old primary and cannot start it goes on with the switchover by what tells that it was one: the old primary's settings.
+  keepsEarlier: true,
+
   undo: async (step, _before, world) => {
+    // What went wrong may have taken the connections along, and nobody would have said so yet.
+    await Promise.all([world.node(step.node).forget(), world.node(step.primary.node).forget()]);
     if (await isPromoted(step, world)) {
       throw new PgreplError('unfinished', 'promoted', `${step.node} is the primary now`, { node: step.node, next: [`pgrepl promote ${step.node}`] });
     }

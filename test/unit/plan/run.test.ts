@@ -88,6 +88,17 @@ test('an undo that fails is named, the others are done, and undo later does the 
   expect(disk.unfinished()).toBeNull();
 });
 
+test('an undo that fails keeps what was prepared for its step, where going on needs it', async () => {
+  const disk = diskWith({ a: 'old' });
+  const faults: Fault[] = [{ at: 4, when: 'before', mode: 'fails' }, { at: 5, when: 'before', mode: 'fails', error: new PgreplError('undone', 'x', 'still no') }];
+  const needing = { ...toys, put: { ...toys.put, keepsEarlier: true } };
+  const process = new Process(disk, faults);
+  const result = await runPlan({ plan: toyPlan(put('a', '1'), put('b', '2')), registry: needing, world: (signal) => ({ process, signal }), journal: process.journal('run1', null), prior: null, listener: () => undefined, interrupted: never, locksLost: never });
+  expect(outcomeOf(result)).toBe('unfinished 5');
+  expect(errorOf(result).details).toEqual(['Not everything could be undone: changes remain.', 'not undone: put b=2: still no', 'not undone: put a=1']);
+  expect(disk.snapshot()).toEqual({ a: '1' });
+});
+
 test('a step that cannot be undone is left over', async () => {
   const disk = new Disk();
   const { result } = await run(disk, toyPlan(put('a', '1'), burn, put('b', '2')), { faults: [{ at: 5, when: 'before', mode: 'fails' }] });
