@@ -50,12 +50,21 @@ export async function takeBack<S extends StepData, W>(given: TakeBack<S, W>): Pr
       }
     } catch (thrown) {
       remains.push({ title: titleOf(given.registry, started.step), error: asPgreplError(thrown) });
-      kept = given.registry[started.step.kind as S['kind']]?.keepsEarlier === true;
+      kept = keepsEarlier(given.registry, started.step);
       continue;
     }
     quietly(() => { given.append({ entry: 'undone', id: started.id }); });
   }
   return remains;
+}
+
+/** False for a step that this version does not know. */
+function keepsEarlier<S extends StepData, W>(registry: Registry<S, W>, step: StepData): boolean {
+  try {
+    return kindOf(registry, step).keepsEarlier === true;
+  } catch {
+    return false;
+  }
 }
 
 /** The title of a step, also of one that this version does not know. */
