@@ -2,6 +2,7 @@ import type { Reason } from '../errors.ts';
 import { hasInclude } from '../postgres/conf-file.ts';
 import { REQUIRED_PARAMETERS } from '../postgres/control-data.ts';
 import { bytesBetween } from '../postgres/lsn.ts';
+import { countsAsSync, namesIt, parseSyncNames } from '../postgres/sync-names.ts';
 import { renderBytes } from '../postgres/units.ts';
 import { isDelayed } from './candidates.ts';
 import { managedByOthers, type ClusterView, type NodeView } from './cluster.ts';
@@ -78,7 +79,8 @@ function plannedOnly(view: ClusterView, primary: NodeView | null, candidate: Nod
   if (isDelayed(candidate)) reasons.push(refuse('delayed', `${node} is a delayed standby and cannot be caught up in time`, 'Its delay would be lost.', ['pgrepl switchover NAME']));
   if (server.replayPause !== 'not paused') reasons.push(refuse('replay-paused', `replay on ${node} is paused`, 'It may guard against a mistake being replayed.', ['SELECT pg_wal_replay_resume()']));
   const sync = server.settings['synchronous_standby_names']?.value ?? '';
-  if (sync !== '' && !sync.includes('*') && ![primary, ...siblings].some((one) => sync.includes(one.spec.name))) reasons.push(refuse('sync-names', `synchronous_standby_names of ${node} is "${sync}", which none of its future standbys matches: its first commit would wait for ever`, `Set it for the new roles on ${node} first.`));
+  const wanted = parseSyncNames(sync);
+  if (wanted !== null && !wanted.names.includes('*') && ![primary, ...siblings].some((one) => namesIt(wanted, one.spec.name))) reasons.push(refuse('sync-names', `synchronous_standby_names of ${node} is "${sync}", which none of its future standbys matches: its first commit would wait for ever`, `Set it for the new roles on ${node} first.`));
   const { server: source } = primary.facts;
   if (source === null) return reasons;
   if (server.systemIdentifier !== source.systemIdentifier) reasons.push(refuse('another-cluster', `${node} belongs to another cluster than ${primary.spec.name}`));
@@ -111,7 +113,8 @@ function managed(node: NodeView): readonly Reason[] {
 export function whatBreaksWithout(candidate: NodeView, followers: readonly NodeView[], unloggedTables: readonly string[]): readonly string[] {
   const name = candidate.spec.name;
   const sync = candidate.facts.server?.settings['synchronous_standby_names']?.value ?? '';
-  const waits = sync !== '' && !(sync.includes('*') && followers.length > 0) && !followers.some((one) => sync.includes(one.spec.name));
+  const wanted = parseSyncNames(sync);
+  const waits = wanted !== null && !followers.some((one) => countsAsSync(wanted, one.spec.name));
   return [
     ...(unloggedTables.length === 0 ? [] : [`unlogged tables will be empty: ${unloggedTables.join(', ')}`]),
     ...(Number(candidate.facts.server?.settings['max_prepared_transactions']?.value ?? 0) > 0 ? ['transactions that were prepared come alive again with their locks: look at pg_prepared_xacts afterwards'] : []),

@@ -1,4 +1,5 @@
 import { PgreplError, refuseOn, type Reason } from '../errors.ts';
+import { namesIt, parseSyncNames } from '../postgres/sync-names.ts';
 import type { Step } from '../steps/index.ts';
 import { LOCKED_MODE } from '../steps/staging.ts';
 import type { World } from '../steps/world.ts';
@@ -71,7 +72,7 @@ function standsInTheWay(view: ClusterView, node: NodeView): readonly Reason[] {
   if (others.length + senders.length > 0) reasons.push({ code: 'has-followers', node: name, message: `${[...others, ...senders].join(', ')} stream${others.length + senders.length === 1 ? 's' : ''} from ${name}`, next: others.map((other) => `pgrepl follow ${other} --upstream ${primariesOf(view)[0]?.spec.name ?? 'NODE'}`) });
   const primary = primariesOf(view)[0];
   if (primary === undefined) reasons.push({ code: 'no-primary', message: `no primary answers, and ${name} may be needed to replace it`, next: ['pgrepl status', 'pgrepl promote'] });
-  const sync = primary?.facts.server?.settings['synchronous_standby_names']?.value ?? '';
-  if (primary !== undefined && sync.split(/[^A-Za-z0-9_]+/).includes(name)) reasons.push({ code: 'sync-names', node: primary.spec.name, message: `synchronous_standby_names of ${primary.spec.name} names ${name}: commits could wait for ever`, hint: 'Take it off that list first: ALTER SYSTEM SET synchronous_standby_names, and SELECT pg_reload_conf().', next: ['pgrepl sync off'] });
+  const sync = parseSyncNames(primary?.facts.server?.settings['synchronous_standby_names']?.value ?? '');
+  if (primary !== undefined && sync !== null && namesIt(sync, name)) reasons.push({ code: 'sync-names', node: primary.spec.name, message: `synchronous_standby_names of ${primary.spec.name} names ${name}: commits could wait for ever`, hint: 'Take it off that list first: ALTER SYSTEM SET synchronous_standby_names, and SELECT pg_reload_conf().', next: ['pgrepl sync off'] });
   return reasons;
 }

@@ -1,6 +1,7 @@
 import { REQUIRED_PARAMETERS } from '../postgres/control-data.ts';
 import { features } from '../postgres/features.ts';
 import type { Sender } from '../postgres/server.ts';
+import { parseSyncNames } from '../postgres/sync-names.ts';
 import type { Finding } from './status.ts';
 import { claimedUpstream, hasPassword, isAlone, isForeign, isPaused, rootOf, sendersFor, upstreamAddress, wantedUpstream, type StatusView, type ViewedNode } from './status-links.ts';
 
@@ -153,7 +154,7 @@ export function unknownSenders(on: ViewedNode, view: StatusView): readonly Sende
 function blockedCommits(node: ViewedNode): readonly Finding[] {
   const names = node.server?.inRecovery === false ? (node.server.settings['synchronous_standby_names']?.value ?? '').trim() : '';
   if (names === '' || node.server === null) return [];
-  const needed = Number(/^(?:(?:any|first)\s+)?([0-9]+)\s*\(/i.exec(names)?.[1] ?? 1);
+  const needed = parseSyncNames(names)?.needed ?? 1;
   const there = node.server.senders.filter(({ syncState }) => syncState === 'sync' || syncState === 'quorum').length;
   if (there >= needed) return [];
   return [

@@ -100,11 +100,13 @@ for (const installation of majorsFor('once')) describe(`killed, failed, interrup
     expect(await snapshot(m(), 'node1')).toEqual(before);
   });
 
-  test('D05, X1: the signal file is gone from a finished copy before its first start → it is not started as a second primary', async () => {
+  test('D05, D33, X1: the signal file is gone from a finished copy before its first start → it is not started as a second primary', async () => {
     const killed = await add(m(), 'node2', [], { kill: { when: /"finished"[^\n]*"kind":"publish-directory"|"kind":"publish-directory"[^\n]*"finished"/ } });
     expect(killed.signal).toBe('SIGKILL');
     await m().settled(10_000);
     const { pgdata } = await m().place('node2');
+    // Without this one the copy would start, and be another one than was copied.
+    expect(await readdir(pgdata)).toContain('backup_label');
     await rm(join(pgdata, 'standby.signal'));
     const ran = await add(m(), 'node2');
     expect(ran.exit).not.toBe(0);

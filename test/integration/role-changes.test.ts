@@ -171,7 +171,7 @@ trioStories({}, (trio, { each, once, rarely }) => {
     });
   });
 
-  once('the budget is used up because the stop does not end: it is waited for, and the old primary takes writes again (X13)', async () => {
+  once('the budget is used up because the stop does not end: it is waited for, and the old primary takes writes again (I03, X13)', async () => {
     await trio(async (m) => {
       await m.sql('node1', `ALTER SYSTEM SET wal_sender_timeout = '6s'`);
       await m.sql('node1', 'SELECT pg_reload_conf()');
@@ -282,7 +282,7 @@ trioStories({}, (trio, { each, once, rarely }) => {
 
   const FAILOVER_MOMENTS = [/"kind":"create-slot"/, /"state":"started".*"kind":"lock-directory"/, noReturn, /"state":"finished".*"kind":"promote-server"/, /"state":"started".*"kind":"prove-streaming"/];
   for (const when of FAILOVER_MOMENTS) {
-    (OFTEN.has(when) ? once : rarely)(`failover killed at ${when.source.replaceAll('"', '').replaceAll('.*', ' ')}: the same command finishes it; never two writers, nothing lost`, async () => {
+    (OFTEN.has(when) ? once : rarely)(`failover killed at ${when.source.replaceAll('"', '').replaceAll('.*', ' ')}: the same command finishes it; never two writers, nothing lost (H12)`, async () => {
       await trio(async (m) => {
         const writer = await m.writer(['node1', 'node2', 'node3']);
         await writer.more(30);
