@@ -30,7 +30,7 @@ export async function decideRemoveStandby(world: World, topology: Topology, want
   const kept = `${place.pgdata} is kept${node.facts.hasSignal ? ', with its standby.signal' : node.facts.directoryMode === LOCKED_MODE ? ', locked (mode 0701)' : ''}`;
   const warning = `${name} cannot be reached and is not stopped by this: it must not be started again`;
   return {
-    plan: { title: `remove standby ${name}`, command: `pgrepl remove-standby ${name}`, basis: basisOf(view), steps, notices: [kept, ...(unseen ? [warning] : [])] },
+    plan: { title: `remove standby ${name}`, command: `pgrepl remove-standby ${name}`, basis: basisOf(view), steps, notices: [`${topology.file} loses ${name}`, kept, ...(unseen ? [warning] : [])] },
     edits: [{ edit: 'remove-node', name: node.spec.name }],
     done: unseen ? `${name} is taken out of the cluster; ${warning}` : `${name} is ${node.facts.server === null ? '' : 'stopped and '}taken out of the cluster; ${kept}`,
     next: ['pgrepl status'],

@@ -30,7 +30,7 @@ export interface PlanTextOptions {
 export function renderPlan(plan: ShownPlan, terminal: Pick<Terminal, 'paint'>, options: PlanTextOptions): string {
   const { paint } = terminal;
   const lines: string[] = [`${paint.bold('Plan:')} ${cleanLine(plan.title)}`];
-  if (plan.steps.length === 0) lines.push('', '  Nothing to do.');
+  if (plan.steps.length === 0) lines.push('', '  Nothing to do on the servers.');
   else lines.push('');
   const digits = String(plan.steps.length).length;
   const width = Math.max(0, ...plan.steps.map((step) => step.node.length));
@@ -45,6 +45,7 @@ export function renderPlan(plan: ShownPlan, terminal: Pick<Terminal, 'paint'>, o
     if (!options.full) continue;
     for (const words of step.commands) lines.push(...indent(margin, `$ ${quoteWords(words)}`).map((line) => paint.cyan(line)));
     for (const file of step.files) {
+      if (file.diff === '') continue;
       lines.push(`${margin}${paint.cyan(cleanLine(file.path))}`);
       for (const line of clean(file.diff).split('\n')) {
         if (line === '') continue;

@@ -68,7 +68,7 @@ describe('the plan page', () => {
   });
 
   test('with nothing to do', () => {
-    expect(renderPlan({ ...PLAN, steps: [], notices: [] }, plain, { full: false })).toBe('Plan: add standby node2\n\n  Nothing to do.\n');
+    expect(renderPlan({ ...PLAN, steps: [], notices: [] }, plain, { full: false })).toBe('Plan: add standby node2\n\n  Nothing to do on the servers.\n');
   });
 });
 
