@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { PgreplError, refusal } from '../../../src/errors.ts';
 import { errorDocument, eventJson, failedResult, jsonLine, planDocument, planErrorDocument } from '../../../src/cli/output/json.ts';
 import type { RunEvent } from '../../../src/plan/events.ts';
-import { complaintsAbout } from '../../support/documents.ts';
+import { parse } from 'yaml';
+import { complaintsAbout, schemaOf } from '../../support/documents.ts';
 
 const at = { number: 2, of: 3, node: 'node2', kind: 'base-backup', title: 'copy node1' } as const;
 const failed = new PgreplError('undone', 'backup-failed', 'it failed', { node: 'node2', hint: 'Mend it.', next: ['pgrepl status'], details: ['so it said'] });
@@ -52,5 +53,29 @@ describe('and what does not is found', () => {
     ['a document of another command', ['doctor', '--json'], lines({ format: 1, runs: [] }), /doctor\.schema\.json/],
   ])('%s', (_name, args, stdout, complaint) => {
     expect(complaintsAbout(args, stdout, false).join('\n')).toMatch(complaint);
+  });
+});
+
+describe('the cluster file fits its schema', () => {
+  const FILE = `
+# yaml-language-server: $schema=./node_modules/pgrepl/schema/cluster.schema.json
+cluster: shop
+replication: { user: replicator, sync: off }
+nodes:
+  node1: { host: 10.0.0.1, port: 5432, pgdata: /var/lib/postgresql/17/main, via: 'ssh://admin@db1', os-user: postgres, allow: [10.0.0.0/24], set: { shared_buffers: 2GB } }
+  node2: { host: 10.0.0.2, via: 'ssh://admin@db2', delay: 1h, passfile: /etc/pg.pass, bin-dir: /opt/pg/bin, admin-user: boss }
+  node3: { host: 10.0.0.3, via: 'docker://db3', upstream: node2, waldir: /wal, restore-command: 'cp /a/%f %p', tablespaces: { /a: /b } }
+defaults: { port: 5432, pgdata: /srv/pg }
+`;
+  test('with every key of it', () => {
+    expect(schemaOf('cluster').safeParse(parse(FILE)).error).toBeUndefined();
+  });
+
+  test.each([
+    ['an unknown key', 'nodes:', 'nodse:'],
+    ['a port that is none', 'port: 5432, pgdata: /srv/pg', 'port: many'],
+    ['a name that is no slot name', 'node3:', 'Node-3:'],
+  ])('and not with %s', (_what, right, wrong) => {
+    expect(schemaOf('cluster').safeParse(parse(FILE.replace(right, wrong))).success).toBe(false);
   });
 });
