@@ -101,7 +101,7 @@ function cannotProve(view: ClusterView, unseen: readonly NodeView[], want: Promo
   for (const node of unseen) {
     const alive = node.facts.processes?.[0];
     if (want.fenced !== null && alive !== undefined) {
-      reasons.push({ code: 'fence-contradicted', node: node.spec.name, message: `${node.spec.name} has a living server (process ${alive.pid}), whatever was stated about it` });
+      reasons.push({ code: 'fence-contradicted', node: node.spec.name, message: `${node.spec.name} has a living server (process ${alive.pid}), whatever was stated about it`, hint: 'Stop it on its machine; then it is proved stopped, and needs no statement.', next: ['pgrepl status'] });
     } else if (alive !== undefined) {
       reasons.push({
         code: 'cannot-prove-stopped',
@@ -122,7 +122,7 @@ function cannotProve(view: ClusterView, unseen: readonly NodeView[], want: Promo
   }
   if (unseen.length === 0) reasons.push({ code: 'no-old-primary', message: 'no node of the cluster file was the primary last', hint: 'If the primary is a node that the file does not name, it may be running.', next: ['pgrepl status'] });
   for (const witness of witnesses) {
-    reasons.push({ code: 'witness-sees-primary', node: witness.spec.name, message: `${witness.spec.name} still streams from the old primary, so it lives` });
+    reasons.push({ code: 'witness-sees-primary', node: witness.spec.name, message: `${witness.spec.name} still streams from the old primary, so it lives`, hint: 'Shut the old primary off first: whatever still streams from it then loses it.', next: ['pgrepl status'] });
   }
   return reasons;
 }

@@ -69,15 +69,15 @@ function standsInTheWay(view: ClusterView, node: NodeView, upstream: NodeView, p
   if (theirs === null) return [{ code: 'upstream-down', node: upstream.spec.name, message: `${upstream.spec.name} does not answer: ${upstream.facts.trouble ?? upstream.facts.state}`, next: ['pgrepl status'] }];
   if (primary === undefined) return [{ code: 'no-primary', message: 'no primary answers', next: ['pgrepl status'] }];
   const reasons: Reason[] = [...managedByOthers(node)];
-  if (own.systemIdentifier !== theirs.systemIdentifier) reasons.push({ code: 'another-cluster', node: name, message: `${upstream.spec.name} belongs to another cluster than ${name}` });
-  if (node.config?.owned === null || node.config === null) reasons.push({ code: 'not-prepared', node: name, message: `${name} does not include pgrepl.conf`, hint: 'It was not made by pgrepl.' });
+  if (own.systemIdentifier !== theirs.systemIdentifier) reasons.push({ code: 'another-cluster', node: name, message: `${upstream.spec.name} belongs to another cluster than ${name}`, hint: 'Their system identifiers differ: one never streams from the other. Look at host and port of both in the cluster file.', next: ['pgrepl status'] });
+  if (node.config?.owned === null || node.config === null) reasons.push({ code: 'not-prepared', node: name, message: `${name} does not include pgrepl.conf`, hint: 'It was not made by pgrepl, which sets upstreams there: take it out, and add it anew with another directory.', next: [`pgrepl remove-standby ${name}`] });
   if (theirs.inRecovery && theirs.receiver === null) reasons.push({ code: 'upstream-detached', node: upstream.spec.name, message: `${upstream.spec.name} is a standby that receives nothing`, next: ['pgrepl status'] });
   const path: string[] = [];
   for (let at: NodeView | undefined = upstream; at !== undefined && at.facts.server?.inRecovery === true && path.length <= view.nodes.length; at = configuredUpstream(view, at)) {
     path.push(at.spec.name);
-    if (at === node) return [...reasons, { code: 'loop', node: name, message: `${upstream.spec.name} streams from ${name} itself (${path.join(' ← ')}): no writes would ever arrive` }];
+    if (at === node) return [...reasons, { code: 'loop', node: name, message: `${upstream.spec.name} streams from ${name} itself (${path.join(' ← ')}): no writes would ever arrive`, hint: `Name the primary, or a standby that does not hang on ${name}.`, next: [`pgrepl follow ${name} --upstream ${primary.spec.name}`] }];
   }
-  if (theirs.settings['primary_conninfo']?.source === 'command line') reasons.push({ code: 'setting-overridden', node: name, message: 'primary_conninfo comes from the command line and cannot be changed by a reload' });
+  if (theirs.settings['primary_conninfo']?.source === 'command line') reasons.push({ code: 'setting-overridden', node: name, message: `primary_conninfo of ${name} comes from the command line of its server and cannot be changed by a reload`, hint: 'Take it out of the words that start the server (its unit or container), and restart it.' });
   return reasons;
 }
 

@@ -69,17 +69,19 @@ function upstreamReasons(want: AddStandby, facts: AddStandbyFacts): readonly Rea
   if (server === null) return [{ code: 'upstream-down', node, message: `${node} does not answer: ${upstream.facts.trouble ?? upstream.facts.state}`, next: ['pgrepl status'] }];
   const reasons: Reason[] = [...managedByOthers(upstream)];
   const number = (name: string): number => Number(server.settings[name]?.value ?? '0');
+  // Of a standby that command wants nothing to do.
+  const byInit = (words: string): readonly string[] => (server.inRecovery ? [] : [`pgrepl init-primary ${node} ${words}`]);
   const refuse = (code: string, message: string, hint?: string, next?: readonly string[]): void => {
     reasons.push({ code, node, message, hint, next });
   };
   if (!isSupported(server.versionNumber)) refuse('version-unsupported', `${node} runs PostgreSQL ${server.version}, which is not supported`);
-  if (server.systemIdentifier !== primary.facts.server?.systemIdentifier) refuse('another-cluster', `${node} belongs to another cluster than the primary ${primary.spec.name}`);
-  if (server.settings['wal_level']?.value === 'minimal') refuse('wal-level', `wal_level of ${node} is minimal`, undefined, [`pgrepl init-primary ${node} --restart`]);
+  if (server.systemIdentifier !== primary.facts.server?.systemIdentifier) refuse('another-cluster', `${node} belongs to another cluster than the primary ${primary.spec.name}`, 'Their system identifiers differ. Look at host, port and data directory of both in the cluster file.', ['pgrepl status']);
+  if (server.settings['wal_level']?.value === 'minimal') refuse('wal-level', `wal_level of ${node} is minimal`, undefined, byInit('--restart'));
   const freeSenders = number('max_wal_senders') - server.senders.length;
-  if (freeSenders < SENDERS_NEEDED) refuse('senders', `${node} has ${Math.max(0, freeSenders)} of ${number('max_wal_senders')} WAL senders free; a copy needs ${SENDERS_NEEDED} (two, and one to spare)`, 'max_wal_senders needs a restart.', [`pgrepl init-primary ${node} --set max_wal_senders=${server.senders.length + 10} --restart`]);
+  if (freeSenders < SENDERS_NEEDED) refuse('senders', `${node} has ${Math.max(0, freeSenders)} of ${number('max_wal_senders')} WAL senders free; a copy needs ${SENDERS_NEEDED} (two, and one to spare)`, 'max_wal_senders needs a restart.', byInit(`--set max_wal_senders=${server.senders.length + 10} --restart`));
   const slot = server.slots.find((one) => one.name === standby.spec.name);
   const claimed = standby.facts.staging?.marker.slot === standby.spec.name || facts.view.topology.nodes.some((one) => one.name === standby.spec.name);
-  if (slot === undefined && server.slots.length >= number('max_replication_slots')) refuse('slots', `${node} has ${server.slots.length} of ${number('max_replication_slots')} replication slots in use`, 'max_replication_slots needs a restart.');
+  if (slot === undefined && server.slots.length >= number('max_replication_slots')) refuse('slots', `${node} has ${server.slots.length} of ${number('max_replication_slots')} replication slots in use`, 'max_replication_slots needs a restart.', byInit(`--set max_replication_slots=${server.slots.length + 10} --restart`));
   if (slot !== undefined && (slot.type !== 'physical' || slot.temporary || !claimed)) refuse('slot-foreign', `${node} has a slot ${slot.name} already, and nothing shows that it is ours`, 'Take another name, or drop the slot if nobody needs it.', [`SELECT pg_drop_replication_slot('${slot.name}')`]);
   if (slot?.active === true && standby.facts.staging === null) refuse('slot-active', `slot ${slot.name} of ${node} is in use by process ${slot.activePid ?? '?'}`, 'Another standby streams under this name.');
   if (server.inRecovery) {

@@ -63,9 +63,9 @@ export function judgeCandidate(view: ClusterView, primary: NodeView | null, cand
   }
   const room = Number(settings['max_wal_senders']?.value ?? '0') - server.senders.length;
   const followers = siblings.length + (way === 'planned' ? 1 : 0);
-  if (room < followers) reasons.push(refuse('senders', `${node} has ${room} WAL senders free, and ${counted(followers, 'node')} will stream from it`));
+  if (room < followers) reasons.push(refuse('senders', `${node} has ${room} WAL senders free, and ${counted(followers, 'node')} will stream from it`, `Raise max_wal_senders on ${node} and restart that.`));
   const newSlots = [...siblings, ...(way === 'planned' && primary !== null ? [primary] : [])].filter((one) => !server.slots.some((slot) => slot.name === one.spec.name)).length;
-  if (Number(settings['max_replication_slots']?.value ?? '0') - server.slots.length < newSlots) reasons.push(refuse('slots', `${node} has no room for ${counted(newSlots, 'more replication slot')}`));
+  if (Number(settings['max_replication_slots']?.value ?? '0') - server.slots.length < newSlots) reasons.push(refuse('slots', `${node} has no room for ${counted(newSlots, 'more replication slot')}`, `Raise max_replication_slots on ${node} and restart that, or drop slots that nobody needs.`));
   if (way === 'planned') reasons.push(...plannedOnly(view, primary, candidate, siblings));
   return reasons;
 }
@@ -83,7 +83,7 @@ function plannedOnly(view: ClusterView, primary: NodeView | null, candidate: Nod
   if (wanted !== null && !wanted.names.includes('*') && ![primary, ...siblings].some((one) => namesIt(wanted, one.spec.name))) reasons.push(refuse('sync-names', `synchronous_standby_names of ${node} is "${sync}", which none of its future standbys matches: its first commit would wait for ever`, `Set it for the new roles on ${node} first.`));
   const { server: source } = primary.facts;
   if (source === null) return reasons;
-  if (server.systemIdentifier !== source.systemIdentifier) reasons.push(refuse('another-cluster', `${node} belongs to another cluster than ${primary.spec.name}`));
+  if (server.systemIdentifier !== source.systemIdentifier) reasons.push(refuse('another-cluster', `${node} belongs to another cluster than ${primary.spec.name}`, 'Their system identifiers differ. Look at host, port and data directory of both in the cluster file.', ['pgrepl status']));
   const row = source.senders.find((sender) => sender.applicationName === node);
   if (row?.state !== 'streaming') {
     const cascaded = !followersOf(view, primary).includes(candidate);
