@@ -57,7 +57,7 @@ trioStories({}, (trio, { each, once }) => {
       expect(level).toBe('critical');
       expect(says).toMatch(/node[23] receives but does not replay: max_connections is 100 here and 137 on the primary/);
       expect(hint).toContain('it would shut down');
-    });
+    }, { slots: false });
   });
 
   each('case 24: a slot name that does not exist: not attached, critical (X4)', async () => {
