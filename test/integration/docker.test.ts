@@ -4,20 +4,13 @@ import { openHost } from '../../src/host/open-host.ts';
 import { findService } from '../../src/postgres/find-service.ts';
 import { mayAsk } from '../../src/postgres/service-rights.ts';
 import { serviceStart } from '../../src/postgres/service.ts';
-import { DEBIAN_MAJORS, withContainers } from '../support/containers.ts';
+import { DEBIAN_MAJORS, whyNoSystemd, withContainers } from '../support/containers.ts';
 import { docker, whyNoDocker } from '../support/docker.ts';
 
 const missing = whyNoDocker();
 if (missing !== null) process.stderr.write(`the stories over docker are skipped: ${missing}\n`);
 
 const PGDATA = '/srv/pg/data';
-
-/** systemd 258 and later, as in forky, do not start on control groups of version 1. */
-function canRunSystemd(major: number): boolean {
-  if (missing !== null || major < 18 || docker('info', '--format', '{{.CgroupVersion}}') === '2') return true;
-  process.stderr.write(`systemd of the Debian with PostgreSQL ${major} needs control groups of version 2: its story is skipped\n`);
-  return false;
-}
 
 // An image may have to be built first, and every program in a container costs what starting one costs.
 vi.setConfig({ testTimeout: 900_000 });
@@ -44,7 +37,9 @@ describe.skipIf(missing !== null).each(DEBIAN_MAJORS)('PostgreSQL %i in containe
     });
   });
 
-  test.each(([['pg_ctlcluster', 'idle'], ['systemd', 'systemd']] as const).filter(([, init]) => init === 'idle' || canRunSystemd(major)))('in the layout of Debian, run by %s: an old server is adopted, a standby gets its own half, roles are changed', async (manager, init) => {
+  test.for([['pg_ctlcluster', 'idle'], ['systemd', 'systemd']] as const)('in the layout of Debian, run by %s: an old server is adopted, a standby gets its own half, roles are changed', async ([manager, init], { skip }) => {
+    const why = init === 'systemd' ? await whyNoSystemd(major) : null;
+    if (why !== null) skip(why);
     await withContainers({ major, nodes: ['db1', 'db2'], init }, async (c) => {
       const data = `/var/lib/postgresql/${major}/main`;
       const isByManager = (node: string): void => {
@@ -111,7 +106,9 @@ describe.skipIf(missing !== null).each(DEBIAN_MAJORS)('PostgreSQL %i in containe
     });
   });
 
-  test.skipIf(!canRunSystemd(major))('who may have systemd start a server is known before, and the line for sudoers that a refusal names is enough', async () => {
+  test('who may have systemd start a server is known before, and the line for sudoers that a refusal names is enough', async ({ skip }) => {
+    const why = await whyNoSystemd(major);
+    if (why !== null) skip(why);
     await withContainers({ major, nodes: ['db1'], init: 'systemd' }, async (c) => {
       c.run('db1', 'root', 'pg_createcluster', String(major), 'main');
       const at = async (user: string): Promise<{ readonly words: readonly string[]; readonly missing: Awaited<ReturnType<typeof mayAsk>> }> => {

@@ -151,6 +151,27 @@ function freeSubnet(): string {
   }
 }
 
+/**
+ * Why systemd does not run in a container of this major's Debian here, `null` when it does: it needs rights that not every daemon gives, and since
+ * 258 (forky) control groups of version 2.
+ */
+export async function whyNoSystemd(major: number): Promise<string | null> {
+  const name = `pgrepl-${process.pid}-systemd-${major}`;
+  docker('run', '--detach', '--rm', '--name', name, ...SYSTEMD, fleetImage(major, 'systemd'));
+  const until = performance.now() + 30_000;
+  try {
+    for (;;) {
+      // It also ends with 1 where some unit has failed, which is nothing to us.
+      const state = attempt(() => docker('exec', name, 'sh', '-c', 'systemctl is-system-running || :'));
+      if (/^(?:running|degraded)$/.test(state)) return null;
+      if (performance.now() > until || attempt(() => docker('inspect', '--format', '{{.State.Running}}', name)) !== 'true') return `systemd does not come up in a container here: ${state.split('\n')[0] ?? ''}`;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+  } finally {
+    removeContainer(name);
+  }
+}
+
 /** The image of docker/Dockerfile for this major. */
 function fleetImage(major: number, target: 'node' | 'systemd'): string {
   const suite = SUITES[major];
