@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Reason } from '../errors.ts';
+import { PgreplError, type Reason } from '../errors.ts';
 import type { Basis, Json } from '../plan/step.ts';
 import type { Inventory } from '../postgres/server.ts';
 import type { World } from '../steps/world.ts';
@@ -26,18 +26,28 @@ export interface ClusterView {
 /** How long one node may take to answer when a change is decided. */
 const OBSERVE_MS = 10_000;
 
-/** Looks at these nodes side by side, files included. Changes nothing; a sick node is a fact, not an error. */
+/** Looks at these nodes side by side, files included. Changes nothing; a sick node is a fact, not an error. Throws `not-superuser`. */
 export async function observeCluster(world: World, topology: Topology, specs: readonly NodeSpec[]): Promise<ClusterView> {
   const nodes = await Promise.all(
     specs.map(async (spec): Promise<NodeView> => {
       const node = world.node(spec.name);
       const seen = await observeNode(node, { timeoutMs: OBSERVE_MS, depth: 'change', signal: world.signal });
+      if (seen.server?.superuser === false) throw notSuperuser(spec, seen);
       const readable = seen.directory === 'data';
       const [config, inventory] = await Promise.all([readable ? readConfig(node, seen) : null, seen.server === null ? null : (await node.server()).inventory()]);
       return { spec, facts: seen, config, inventory };
     }),
   );
   return { topology, nodes };
+}
+
+/** Files, settings, slots and roles are changed: nobody else may, and a managed service lets nobody (hazard M10). */
+function notSuperuser(spec: NodeSpec, { place }: NodeFacts): PgreplError {
+  return new PgreplError('refused', 'not-superuser', `role "${place.adminUser}" is no superuser of ${spec.name}`, {
+    node: spec.name,
+    hint: 'Every change needs one; a managed service gives none, and cannot be managed by pgrepl. status works with every role.',
+    next: ['--username ROLE'],
+  });
 }
 
 /** The one of that name; `undefined` when the view has none. */

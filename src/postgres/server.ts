@@ -65,6 +65,8 @@ export interface ServerFacts {
   readonly version: string;
   /** False for a role that is no superuser and not in pg_monitor: paths are then empty, and rows of statistics without their details. */
   readonly seesAll: boolean;
+  /** Whether the session is one of a superuser. */
+  readonly superuser: boolean;
   readonly dataDirectory: string;
   readonly configFile: string;
   readonly hbaFile: string;

@@ -35,6 +35,7 @@ SELECT json_build_object(
   'version', current_setting('server_version'),
   'version_number', current_setting('server_version_num'),
   'sees_all', p.sees,
+  'superuser', current_setting('is_superuser') = 'on',
   'data_directory', CASE WHEN p.sees THEN current_setting('data_directory') ELSE '' END,
   'config_file', CASE WHEN p.sees THEN current_setting('config_file') ELSE '' END,
   'hba_file', CASE WHEN p.sees THEN current_setting('hba_file') ELSE '' END,
@@ -133,6 +134,7 @@ interface RawFacts {
   readonly version: string;
   readonly version_number: string;
   readonly sees_all: boolean;
+  readonly superuser: boolean;
   readonly data_directory: string;
   readonly config_file: string;
   readonly hba_file: string;
@@ -166,6 +168,7 @@ export function parseFacts(text: string | null | undefined): ServerFacts {
     versionNumber: Number(raw.version_number),
     version: raw.version.split(' ')[0] ?? raw.version,
     seesAll: raw.sees_all,
+    superuser: raw.superuser,
     dataDirectory: raw.data_directory,
     configFile: raw.config_file,
     hbaFile: raw.hba_file,

@@ -367,7 +367,7 @@ export function hostContract(label: string, open: () => Promise<Host>): void {
     });
 
     describe('processes', () => {
-      test('are found by their working directory, also when it was removed', async () => {
+      test('are found by their working directory, also when it was removed (hazard M03)', async () => {
         const directory = `${scratch}/work dir\n2`;
         const abort = new AbortController();
         await host.makeDirectory(directory, 0o700);

@@ -37,7 +37,7 @@ describe.skipIf(missing !== null).each(DEBIAN_MAJORS)('PostgreSQL %i in containe
     });
   });
 
-  test.for([['pg_ctlcluster', 'idle'], ['systemd', 'systemd']] as const)('in the layout of Debian, run by %s: an old server is adopted, a standby gets its own half, roles are changed', async ([manager, init], { skip }) => {
+  test.for([['pg_ctlcluster', 'idle'], ['systemd', 'systemd']] as const)('in the layout of Debian, run by %s: an old server is adopted, a standby gets its own half, roles are changed (hazards D32, M04)', async ([manager, init], { skip }) => {
     const why = init === 'systemd' ? await whyNoSystemd(major) : null;
     if (why !== null) skip(why);
     await withContainers({ major, nodes: ['db1', 'db2'], init }, async (c) => {

@@ -18,6 +18,8 @@ export interface FakeSession {
   readonly fleet: FleetState;
   readonly gate: Gate;
   readonly node: string;
+  /** Whose session it is. */
+  readonly user: string;
   /** What a write of a test would be lost with: the session ends with it. */
   readonly server: RunningServer;
 }
@@ -53,6 +55,7 @@ export class FakeServer implements Server {
         dataDirectory: server.directory,
         configFile: server.configFile,
         seesAll: true,
+        superuser: data.catalog().roles[this.#session.user]?.superuser === true,
         hbaFile: fileOf(data.disk, server.directory, server.configFile, 'hba_file'),
         identFile: fileOf(data.disk, server.directory, server.configFile, 'ident_file'),
         port: Number(settingOf(server, 'port')),

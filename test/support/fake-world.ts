@@ -321,10 +321,10 @@ function nodeWorld(fleet: FakeFleet, name: string, gate: Gate, leavesOrphans: bo
     const server = fleet.running(name);
     if (server === null) throw fail('server-down', `no server runs in ${place.pgdata}`);
     if (server.stopping !== null) throw fail('server-stopping', 'the server is shutting down');
-    if (fleet.postgres.files(server).catalog().roles[place.adminUser]?.superuser !== true) {
-      throw new PgreplError('refused', 'login-refused', `role "${place.adminUser}" is no superuser`, { node: name });
+    if (fleet.postgres.files(server).catalog().roles[place.adminUser]?.login !== true) {
+      throw new PgreplError('refused', 'login-refused', `role "${place.adminUser}" does not exist`, { node: name });
     }
-    return new FakeServer({ fleet: fleet.state, gate, node: name, server });
+    return new FakeServer({ fleet: fleet.state, gate, node: name, user: place.adminUser, server });
   };
 
   return {

@@ -120,7 +120,7 @@ eachMajor(({ binDir }) => {
     expect(await failure(it.world.node('node1').server())).toMatchObject({ code: 'server-down' });
   }, 60_000);
 
-  test('a server in recovery is starting, and hot_standby=off is neither up nor starting (G15, G16)', async () => {
+  test('a server in recovery is starting, a postmaster.pid that a crash left is none (M02), and hot_standby=off is neither up nor starting (G15, G16)', async () => {
     await it.start('node1');
     await it.standby('node1', 'node2');
     await it.configure('node2', "primary_conninfo = ''\nrestore_command = 'sleep 30; false'");

@@ -8,7 +8,7 @@ describe('words that act as another user', () => {
     expect(asUser(['id'], postgres, { user: 'postgres', uid: 101 })).toEqual(['id']);
   });
 
-  test('root becomes the user with all of the groups of that user', () => {
+  test('root becomes the user with all of the groups of that user (hazard M01)', () => {
     expect(asUser(['id', '-G'], postgres, { user: 'root', uid: 0 })).toEqual([
       'setpriv', '--reuid=101', '--regid=104', '--init-groups', '--', 'id', '-G',
     ]);

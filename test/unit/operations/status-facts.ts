@@ -39,7 +39,7 @@ export type ServerWords = Partial<Omit<ServerFacts, 'settings'>> & { readonly se
 function server(name: string, words: ServerWords): ServerFacts {
   const { settings: set = {}, ...more } = words;
   return {
-    systemIdentifier: parseSystemIdentifier(SYSTEM), startedAt: '1760000000000000', versionNumber: 150018, version: '15.18', seesAll: true, dataDirectory: `/srv/pg/${name}`,
+    systemIdentifier: parseSystemIdentifier(SYSTEM), startedAt: '1760000000000000', versionNumber: 150018, version: '15.18', seesAll: true, superuser: true, dataDirectory: `/srv/pg/${name}`,
     configFile: '', hbaFile: '', identFile: '', port: 5433, inRecovery: false, timeline: 1, currentLsn: parseLsn(CURRENT), receivedLsn: null, replayedLsn: null, replayAgeSeconds: null,
     replayPause: 'not paused', holdsBack: false, receiver: null, senders: [], slots: [], now: 1_760_000_100, ...more, settings: settings(set),
   };

@@ -72,7 +72,7 @@ describe('who starts the server of a directory', () => {
     expect(configFileOf(parseService(shown, '/var/lib/pgsql/17/data'))).toBeNull();
   });
 
-  test('the unit that gives it to the server as -D, and the last PGDATA of a drop-in', () => {
+  test('the unit that gives it to the server as -D, and the last PGDATA of a drop-in (hazard M05)', () => {
     const plain = 'Id=pg.service\nLoadState=loaded\nExecStart={ path=/usr/bin/postgres ; argv[]=/usr/bin/postgres -D /srv/pg/data ; pid=0 }\n';
     expect(findUnit(plain, { directory: '/srv/pg/data' })).toEqual({ id: 'pg.service', restarts: false, active: false, enabled: false, directories: ['/srv/pg/data'] });
     const moved = 'Id=pg.service\nLoadState=loaded\nEnvironment=PGDATA=/old "PGDATA=/srv/my data"\n';
@@ -81,7 +81,7 @@ describe('who starts the server of a directory', () => {
     expect(findUnit('Id=pg.service\nLoadState=masked\nEnvironment=PGDATA=/old\n', { directory: '/old' })).toBeNull();
   });
 
-  test.each([['no', false], ['on-failure', false], ['on-abnormal', false], ['always', true], ['on-success', true]])('Restart=%s starts again what was shut down: %s', (restart, restarts) => {
+  test.each([['no', false], ['on-failure', false], ['on-abnormal', false], ['always', true], ['on-success', true]])('Restart=%s starts again what was shut down: %s (hazards M06, I15)', (restart, restarts) => {
     const service = parseService(`systemd\n${rhelUnit(17, '/var/lib/pgsql/17/data/', restart)}`, '/var/lib/pgsql/17/data');
     expect(service).toMatchObject({ restarts });
     expect(serviceStop(service)).toEqual(restarts ? ['systemctl', 'stop', '--no-block', 'postgresql-17.service'] : null);
