@@ -46,14 +46,14 @@ export async function decideAddStandby(world: World, topology: Topology, want: A
   // A delayed standby that was started again first replays what it has.
   const startedAgain = want.node.delay !== undefined && (made === 'stopped' || made === 'running');
   const from = facts.upstream.spec.name;
-  const change = (steps: readonly Step[], notices: readonly string[] = []): Change => ({
+  const change = (steps: readonly Step[], notices: readonly string[] = [], remains: PgreplError | null = null): Change => ({
     plan: { title, command: `pgrepl add-standby ${name}`, basis: basisOf(view), steps, notices },
     edits: [{ edit: 'set-cluster', cluster: topology.cluster, replicationUser: topology.replicationUser }, { edit: 'put-node', node: spec }] satisfies TopologyEdit[],
     done: startedAgain ? `${name} runs as a standby of ${from}, from which it streams as soon as it has replayed what it holds back for its delay` : `${name} streams from ${from}, proved by a fresh record ${want.node.delay === undefined ? 'replayed' : 'received'} on it`,
     // Only a standby of the primary itself, and one that is not kept behind, can take over.
     next: ['pgrepl status', ...(facts.upstream === facts.primary && want.node.delay === undefined ? [`pgrepl switchover ${name}`] : [])],
     question: null,
-    remains: null,
+    remains,
   });
   const reasons = await preflightAddStandby(world, want, facts, made);
   const machine = made === 'no' ? await judgeMachine(world, want, facts) : { reasons: [], notices: [] };
@@ -62,8 +62,8 @@ export async function decideAddStandby(world: World, topology: Topology, want: A
   const { place, emptyHolder } = facts.standby.facts;
   const tidy: readonly Step[] = emptyHolder === null ? [] : [{ kind: 'finish-staging', node: name, staging: { holder: emptyHolder, pgdata: place.pgdata } }];
   const again = made === 'no' ? [] : renderAgain(want, facts);
-  if (made === 'streaming') return change([...again, ...(again.length === 0 ? [] : [proofOf(facts, want.node)]), ...tidy]);
-  if (made === 'running') return change([...again, proofOf(facts, want.node), ...tidy]);
+  if (made === 'streaming') return change([...again, ...(again.length === 0 ? [] : [proofOf(facts, want.node)]), ...tidy], [], waitsForStart(want, facts));
+  if (made === 'running') return change([...again, proofOf(facts, want.node), ...tidy], [], waitsForStart(want, facts));
   if (made === 'stopped') return change([...again, { kind: 'start-server', node: name, directory: place.pgdata, configFile: null, as: 'standby' }, proofOf(facts, want.node), ...tidy]);
   return change(await planCopy(world, want, facts), [...noticesOf(want, facts), ...included.notices, ...machine.notices, ...(await linksNotCopied(world, facts, want.node.waldir)), ...(await machinesDiffer(world, facts))]);
 }
@@ -164,6 +164,18 @@ async function planCopy(world: World, want: AddStandby, facts: AddStandbyFacts):
     proofOf(facts, want.node),
     { kind: 'finish-staging', node: name, staging },
   ];
+}
+
+/** In 13 a running standby takes no other restore_command: everything is written, and waits for its restart. */
+function waitsForStart(want: AddStandby, { standby }: AddStandbyFacts): PgreplError | null {
+  const { server, place } = standby.facts;
+  if (server === null || features(server.versionNumber).restoreCommandReloads) return null;
+  if ((server.settings['restore_command']?.value ?? '') === (want.node.restoreCommand ?? '')) return null;
+  return new PgreplError('unfinished', 'restart-needed', `${place.name} needs a restart for restore_command`, {
+    node: place.name,
+    hint: 'Everything is written and waits for the restart, which PostgreSQL 13 needs and later ones do not. Restart the server by whoever runs it.',
+    next: ['pgrepl status'],
+  });
 }
 
 function proofOf(facts: AddStandbyFacts, node: NodeSpec): Step {

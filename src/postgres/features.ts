@@ -13,6 +13,8 @@ interface Range {
 const TABLE = {
   /** A hot standby that is lower in a required parameter pauses its replay instead of stopping (xlogrecovery.c). */
   pausesWhenParametersTooLow: { since: 14 },
+  /** A reload changes `restore_command` (PGC_SIGHUP in guc.c); before, only a start does. */
+  restoreCommandReloads: { since: 14 },
   /** `promote_trigger_file` exists; from 16 on a server with it in its configuration does not start. */
   promoteTriggerFile: { until: 15 },
   /** `include`, `include_if_exists`, `include_dir` and regular expressions for names in pg_hba.conf. */

@@ -3,10 +3,11 @@ import { decideAddStandby } from '../../../src/operations/add-standby.ts';
 import { STANDBY_CONF, valuesOf } from '../../../src/operations/config.ts';
 import { decideInitPrimary } from '../../../src/operations/init-primary.ts';
 import { decidePromote } from '../../../src/operations/promote.ts';
+import type { AddStandby } from '../../../src/operations/wants.ts';
 import { parseNodeName } from '../../../src/postgres/names.ts';
 import { diskOf } from '../../support/fake-fleet.ts';
 import { settingIn, type FakeFleet } from '../../support/fake-world.ts';
-import { givenForeignPrimary, givenMachine } from '../../support/given.ts';
+import { givenForeignPrimary, givenMachine, givenMachineWith } from '../../support/given.ts';
 import { attempt, newDesk, specOf, type Desk, type Rehearsed } from '../../support/rehearsal.ts';
 
 const OWN = 'cp /srv/wal/%f %p';
@@ -56,6 +57,21 @@ describe('restore_command in the standby file of a primary', () => {
     diskOf(fleet.state, 'here').write(`${fleet.node('node1').place.pgdata}/${STANDBY_CONF}`, standbyFileOf(fleet, 'node1').replace("restore_command = ''", "restore_command = 'false'"), { owner: 'postgres', mode: 0o600 });
     await initPrimary(fleet, desk, true);
     expect(restoreLine(fleet, 'node1')).toBe('');
+  });
+
+  test('another restore-command of a running standby waits for its restart in 13, and is said to; later it is in force at once', async () => {
+    for (const [versionNumber, error, now] of [[130_023, 'restart-needed', ''], [150_018, null, OWN]] as const) {
+      const fleet = givenMachineWith({ versionNumber }, 'node1', 'node2');
+      const desk = await initPrimary(fleet);
+      const add = (restoreCommand?: string): Rehearsed<AddStandby> => ({ decide: decideAddStandby, want: { node: specOf(fleet, 'node2', restoreCommand === undefined ? {} : { restoreCommand }), upstream: null, checkpoint: 'fast', compress: 'auto', maxRate: null, verify: true } });
+      await carryOut(fleet, desk, add());
+      const { change, result } = await attempt(add(OWN), fleet.world(), desk);
+      expect([result.error, change.remains?.code ?? null, settingIn(fleet, 'node2', 'restore_command'), restoreLine(fleet, 'node2')]).toEqual([null, error, now, OWN]);
+      fleet.stopServer('node2');
+      fleet.startServer('node2');
+      fleet.settle();
+      expect((await attempt(add(OWN), fleet.world(), desk)).change.remains).toBeNull();
+    }
   });
 
   test.each([[undefined, ''], [OWN, OWN]])('a standby with restore-command %s that was promoted has the same line as before', async (restoreCommand, line) => {
