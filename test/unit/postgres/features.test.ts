@@ -5,6 +5,7 @@ import { features, isSupported, sameMajor, SUPPORTED_MAJORS, type Features } fro
 const KNOWN: readonly (readonly [feature: keyof Features, has: string])[] = [
   //                                  13 14 15 16 17 18
   ['pausesWhenParametersTooLow', '    .  x  x  x  x  x '],
+  ['restoreCommandReloads', '         .  x  x  x  x  x '],
   ['promoteTriggerFile', '            x  x  x  .  .  . '],
   ['hbaIncludes', '                   .  .  .  x  x  x '],
   ['hbaJoinsLines', '                 .  x  x  x  x  x '],
