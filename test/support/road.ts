@@ -76,7 +76,9 @@ export async function openRoad(owner: string, room: string): Promise<Road | null
     endSessions: () => {
       const tree = descendantsOf(reaper);
       const listener = tree.find(isListener)?.pid;
-      for (const { pid, parent } of tree) if (parent === listener) kill(pid);
+      const monitors = tree.filter(({ parent }) => parent === listener).map(({ pid }) => pid);
+      // Both halves of each: without its monitor the other one keeps the connection, answers for it, and ends no session any more.
+      for (const { pid, parent, command } of tree) if (monitors.includes(pid) || (monitors.includes(parent) && command.startsWith('sshd'))) kill(pid);
     },
     close,
   };
