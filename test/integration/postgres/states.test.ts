@@ -153,7 +153,7 @@ eachMajor(({ binDir }) => {
   test('a major that is not installed is refused with what was found and how to install it', async () => {
     const error = await failure(findPrograms(it.host, { wantMajor: 12 }));
     expect(error).toMatchObject({ kind: 'refused', code: 'postgres-not-found' });
-    expect(error.message).toBe('the server programs of PostgreSQL 12 were not found on local');
+    expect(error.message).toBe('the server programs of PostgreSQL 12 were not found on this machine');
     expect(await failure(findPrograms(it.host, { binDir: '/nowhere' }))).toMatchObject({ code: 'postgres-not-found', details: ['/nowhere lacks postgres'] });
   });
 });
