@@ -2,9 +2,10 @@
 # base-image.sh SUITE…: makes sure that the images debian:SUITE-slim are there; of Ubuntu's jammy and noble, ubuntu:22.04 and ubuntu:24.04.
 # From the registry where one can be reached; else from a base that debootstrap makes here (root, a minute each), with the
 # package sources of this machine. Images built on either are the same but for the files that -slim leaves out.
+# With --name it says only which image that is.
 set -eu
 
-[ $# -gt 0 ] || { echo "usage: $0 SUITE…   (bullseye 13, jammy 14, bookworm 15, noble 16, trixie 17, forky 18)" >&2; exit 2; }
+[ $# -gt 0 ] || { echo "usage: $0 [--name] SUITE…   (bullseye 13, jammy 14, bookworm 15, noble 16, trixie 17, forky 18)" >&2; exit 2; }
 
 image_of() {
   case $1 in
@@ -13,6 +14,12 @@ image_of() {
     *) echo "debian:$1-slim" ;;
   esac
 }
+
+if [ "$1" = --name ]; then
+  shift
+  for suite; do image_of "$suite"; done
+  exit
+fi
 
 # The first Debian archive (not its security archive) among the package sources of this machine; empty when there is none.
 mirror() {

@@ -1,7 +1,7 @@
 #!/bin/bash
 # stories-in-container.sh MAJOR[,MAJOR…] [ARGUMENTS OF VITEST…]: the stories of test/integration, inside a container of the system that has
-# this PostgreSQL (Debian bullseye 13, bookworm 15, trixie 17, forky 18; Ubuntu jammy 14, noble 16). First on the machine itself, then all again over ssh as an admin who may
-# only become the servers' owner; PGREPL_STORIES_VIA ('' for none, sudo, root, owner) takes one way alone.
+# this PostgreSQL (Debian bullseye 13, bookworm 15, trixie 17, forky 18; Ubuntu jammy 14, noble 16). First on the machine itself, then all
+# again over ssh as an admin who may only become the servers' owner; PGREPL_STORIES_VIA ('' for none, sudo, root, owner) takes one way alone.
 # The checkout and this machine's Node are mounted read-only; nothing of the machine is changed. Needs docker and a built checkout (npm ci).
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
@@ -19,14 +19,6 @@ suite_of() {
     17) echo trixie ;;
     18) echo forky ;;
     *) echo "no system is known that has PostgreSQL $1: 13 to 18 are to be had" >&2; return 1 ;;
-  esac
-}
-
-base_of() {
-  case $1 in
-    jammy) echo ubuntu:22.04 ;;
-    noble) echo ubuntu:24.04 ;;
-    *) echo "debian:$1-slim" ;;
   esac
 }
 
@@ -48,10 +40,11 @@ failed=()
 for major in ${majors//,/ }; do
   suite=$(suite_of "$major") || exit 2
   scripts/base-image.sh "$suite" || exit 1
-  docker build --quiet --target story --build-arg "SUITE=$suite" --build-arg "BASE=$(base_of "$suite")" --tag "pgrepl-story:$suite" docker >/dev/null || exit 1
+  base=$(scripts/base-image.sh --name "$suite")
+  docker build --quiet --target story --build-arg "SUITE=$suite" --build-arg "BASE=$base" --tag "pgrepl-story:$suite" docker >/dev/null || exit 1
   for way in ${ways:-none}; do
     [ "$way" != none ] || way=
-    printf '\n=== PostgreSQL %s in %s%s\n' "$major" "$(base_of "$suite")" "${way:+, over ssh as $way}"
+    printf '\n=== PostgreSQL %s in %s%s\n' "$major" "$base" "${way:+, over ssh as $way}"
     tell "$suite" "$major" "$way" "$@" || failed+=("PostgreSQL $major${way:+ over ssh as $way}")
   done
 done

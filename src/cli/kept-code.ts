@@ -6,7 +6,7 @@ import { deserialize, serialize } from 'node:v8';
 /** A hash of the whole program, put in by the build. */
 declare const __PGREPL_PROGRAM__: string;
 
-/** What V8 compiled, by the path of the source. */
+/** What V8 compiled, by the path of the source below dist/. */
 export interface KeptCode {
   get(path: string): Buffer | undefined;
   has(path: string): boolean;
@@ -17,7 +17,7 @@ export interface KeptCode {
 
 /**
  * The code that was kept for a command, in the user's cache: of this very program, this Node and this way to ask for it. Nothing is taken
- * that another user could have written: it would be run.
+ * that another user could have written: it would be run. Never throws: code that cannot be read is not there.
  */
 export function codeOf(words: readonly string[], env: Readonly<Record<string, string | undefined>>): KeptCode {
   const place = placeOf(words, env);

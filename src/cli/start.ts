@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { Script } from 'node:vm';
 import { codeOf } from './kept-code.ts';
 
@@ -11,7 +11,7 @@ const DONE: ReadonlySet<number> = new Set([0, 8]);
 
 /**
  * Runs the program: dist/main.cjs and the chunks that it asks for, with what V8 compiled of them when the same command ran before. Without
- * kept code everything works, only later. See docs/decisions/0015-compiled-code-is-kept.md.
+ * kept code everything works, only later. Throws what the program throws while it is loaded. See docs/decisions/0015-compiled-code-is-kept.md.
  */
 export function start(words: readonly string[], env: Environment, onExit: (atExit: (code: number) => void) => void): void {
   const code = codeOf(words, env);
@@ -22,19 +22,21 @@ export function start(words: readonly string[], env: Environment, onExit: (atExi
   const load = (path: string): unknown => {
     const known = modules.get(path);
     if (known !== undefined) return known.exports;
-    const cachedData = code.get(path);
+    // The same program installed in two places has the same code.
+    const name = relative(__dirname, path);
+    const cachedData = code.get(name);
     const script = new Script(`(function (require, module, exports) {${readFileSync(path, 'latin1')}\n})`, { filename: path, ...(cachedData === undefined ? {} : { cachedData }) });
-    if (script.cachedDataRejected === true) code.delete(path);
-    scripts.set(path, script);
+    if (script.cachedDataRejected === true) code.delete(name);
+    scripts.set(name, script);
     const module = { exports: {} };
     modules.set(path, module);
-    const asked = (name: string): unknown => (name.startsWith('.') ? load(join(dirname(path), name)) : builtIn(name));
+    const asked = (other: string): unknown => (other.startsWith('.') ? load(join(dirname(path), other)) : builtIn(other));
     (script.runInThisContext() as (...of: readonly unknown[]) => void)(asked, module, module.exports);
     return module.exports;
   };
 
   onExit((exitCode) => {
-    if (DONE.has(exitCode) && [...scripts.keys()].some((path) => !code.has(path))) code.keep(() => [...scripts].map(([path, script]) => [path, script.createCachedData()]));
+    if (DONE.has(exitCode) && [...scripts.keys()].some((name) => !code.has(name))) code.keep(() => [...scripts].map(([name, script]) => [name, script.createCachedData()]));
   });
   load(join(__dirname, 'main.cjs'));
 }

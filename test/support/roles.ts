@@ -68,7 +68,8 @@ export async function expectRefused(m: Machine, args: readonly string[]): Promis
   return Object.fromEntries([{ code: error.code, message: error.message }, ...error.reasons].map(({ code, message }) => [code, message]));
 }
 
-interface SaidError {
+/** What `--json` says of an error. */
+export interface SaidError {
   readonly code: string;
   readonly message: string;
   readonly hint: string | null;

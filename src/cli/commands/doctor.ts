@@ -6,6 +6,7 @@ import { printable } from '../../postgres/names.ts';
 import { didYouMean } from '../../topology/did-you-mean.ts';
 import { loadTopology } from '../../topology/load.ts';
 import { query, type Command, type Context } from '../command.ts';
+import { namedFile } from '../io.ts';
 import { ADMIN_OPTIONS } from '../known-node.ts';
 import { knownNode, needsNodes } from '../node-words.ts';
 import { renderDoctor } from '../output/doctor-text.ts';
@@ -13,7 +14,6 @@ import { jsonLine } from '../output/json.ts';
 import { terminalFor } from '../output/terminal.ts';
 import { withQueryWorld } from '../query-world.ts';
 import { secondsOf } from '../seconds.ts';
-import { namedFile } from '../io.ts';
 import { typedNext } from '../typed-next.ts';
 
 /** Longer than a status: programs are run on every machine. */

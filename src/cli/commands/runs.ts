@@ -2,10 +2,10 @@ import { hostname } from 'node:os';
 import { isUnfinished, type RunRecord } from '../../plan/record.ts';
 import { query, type Command } from '../command.ts';
 import { CLUSTER_OPTION, runsOfCluster } from '../find-run.ts';
+import { namedFile } from '../io.ts';
 import { FORMAT, jsonLine } from '../output/json.ts';
 import { renderTable } from '../output/table.ts';
 import { cleanLine, terminalFor } from '../output/terminal.ts';
-import { namedFile } from '../io.ts';
 import { typedCommand } from '../typed-next.ts';
 
 /** `pgrepl runs` */

@@ -6,6 +6,7 @@ import type { Target } from '../../postgres/target.ts';
 import { loadTopology } from '../../topology/load.ts';
 import type { Topology } from '../../topology/topology.ts';
 import { query, type Command, type Context } from '../command.ts';
+import { columnsOf, namedFile } from '../io.ts';
 import { ADMIN_OPTIONS } from '../known-node.ts';
 import { needsNodes } from '../node-words.ts';
 import { ONE_SERVER_OPTIONS, targetFrom } from '../one-server-words.ts';
@@ -16,7 +17,6 @@ import { terminalFor } from '../output/terminal.ts';
 import { passwordsFrom } from '../passwords.ts';
 import { FAREWELL_MS, pause, withQueryWorld } from '../query-world.ts';
 import { secondsOf } from '../seconds.ts';
-import { columnsOf, namedFile } from '../io.ts';
 import { typedNext } from '../typed-next.ts';
 
 const DEFAULT_TIMEOUT = '3';

@@ -2,6 +2,7 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { SaidError } from '../../support/roles.ts';
 import { pgrepl } from './in-process.ts';
 
 let folder = '';
@@ -21,14 +22,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await rm(folder, { recursive: true });
 });
-
-interface SaidError {
-  readonly code: string;
-  readonly message: string;
-  readonly hint: string | null;
-  readonly next: readonly string[];
-  readonly reasons: readonly { readonly code: string; readonly message: string }[];
-}
 
 async function failed(...argv: readonly string[]): Promise<SaidError> {
   const { exit, out } = await pgrepl([...argv, '--json'], { cwd: folder, env: { XDG_STATE_HOME: folder } });
