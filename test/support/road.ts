@@ -126,7 +126,7 @@ function furnish(root: string, port: number, owner: string): void {
   file('etc/sudoers.d/stories', `${ADMIN} ALL=(${owner}) NOPASSWD: ALL\n`, 0o440);
   execFileSync('chown', ['54321:54321', join(root, 'home')]);
   execFileSync('cp', [join(root, 'key.pub'), join(root, 'authorized_keys')]);
-  file('sshd_config', ['ListenAddress 127.0.0.1', `Port ${port}`, `HostKey ${root}/host_key`, `AuthorizedKeysFile ${root}/authorized_keys`, 'StrictModes no', 'UsePAM no', 'PasswordAuthentication no', 'PermitRootLogin prohibit-password', 'PidFile none', 'UseDNS no', 'MaxStartups 100', ''].join('\n'));
+  file('sshd_config', ['ListenAddress 127.0.0.1', `Port ${port}`, `HostKey ${root}/host_key`, `AuthorizedKeysFile ${root}/authorized_keys`, 'StrictModes no', 'UsePAM no', 'PasswordAuthentication no', 'PermitRootLogin prohibit-password', 'PidFile none', 'UseDNS no', 'LoginGraceTime 10', 'MaxStartups 100', ''].join('\n'));
   file('known_hosts', `road ${readFileSync(join(root, 'host_key.pub'), 'utf8')}`);
   file('ssh_config', `Host *\n  HostKeyAlias road\n  IdentityFile ${root}/key\n  IdentitiesOnly yes\n  IdentityAgent none\n  UserKnownHostsFile ${root}/known_hosts\n  GlobalKnownHostsFile none\n`);
 }
