@@ -95,6 +95,7 @@ export function openWorld(context: Context, { nodes, passwords, places, ways, ru
     },
     readOnly: false,
     adminPassword: async (place) => await passwords.admin(place),
+    say: reporter.waiting,
     ...(context.globals.verbose ? { trace: reporter.command } : {}),
   });
 }

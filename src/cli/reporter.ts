@@ -28,6 +28,8 @@ export interface Reporter {
   event(event: RunEvent): void;
   /** A command line that is about to be run on this node; only `--verbose` wants to know. Always on stderr. */
   command(node: string, words: readonly string[]): void;
+  /** What is waited for before there is a plan. Always on stderr; nothing when quiet. */
+  waiting(line: string): void;
   /** The last word; returns the exit code. */
   result(ending: Ending): number;
 }
@@ -37,7 +39,7 @@ export async function reporterFor(context: Context): Promise<Reporter> {
   return await Promise.resolve(context.globals.json ? jsonReporter(context) : textReporter(context));
 }
 
-function jsonReporter({ io }: Context): Reporter {
+function jsonReporter({ io, globals }: Context): Reporter {
   const say = (event: RunEvent): void => {
     io.stdout.write(jsonLine(eventJson(event)));
   };
@@ -47,6 +49,9 @@ function jsonReporter({ io }: Context): Reporter {
     event: say,
     command: (node, words) => {
       io.stderr.write(`${commandLine(node, words)}\n`);
+    },
+    waiting: (line) => {
+      if (!globals.quiet) io.stderr.write(`${cleanLine(line)}\n`);
     },
     result: ({ run, result }) => {
       const exit = result.error === null ? 0 : exitCodeOf(result.error, io);
@@ -73,6 +78,9 @@ function textReporter({ io, globals }: Context): Reporter {
     },
     command: (node, words) => {
       progress.say(err.paint.dim(commandLine(node, words)));
+    },
+    waiting: (line) => {
+      if (!globals.quiet) err.line(err.paint.dim(`… ${cleanLine(line)}`));
     },
     result: ({ result, title, done, next, run }) => {
       progress.close();

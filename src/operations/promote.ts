@@ -1,11 +1,13 @@
 import { PgreplError, refuseOn, type Reason } from '../errors.ts';
+import type { Sender } from '../postgres/server.ts';
 import type { World } from '../steps/world.ts';
 import type { Topology } from '../topology/topology.ts';
 import type { Change } from './change.ts';
 import { fullPrimariesOf, observeCluster, primariesOf, splitBrain, type ClusterView, type NodeView } from './cluster.ts';
 import { decideFailover } from './failover.ts';
 import { judgeService } from './judge-service.ts';
-import { healAfterRoleChange } from './role-change.ts';
+import { LOCKED_MODE } from '../steps/staging.ts';
+import { followersOf, healAfterRoleChange, isPaused } from './role-change.ts';
 import { decideSwitchover } from './switchover.ts';
 import { handOverPrepared, promotingNode, stoppedPrimary } from './roles.ts';
 import type { Promote } from './wants.ts';
@@ -24,10 +26,12 @@ export async function decidePromote(world: World, topology: Topology, want: Prom
   refuseOn(title, fullPrimariesOf(view).map(isFull));
   const primary = primariesOf(view)[0];
   if (primary !== undefined) {
+    // Typed again without a name: what it asked for has been done.
+    if (want.name === null && (want.mode === 'failover' || want.fenced !== null) && leftBehindBy(view, primary)) return await healAfterRoleChange(world, view, primary);
     if (want.fenced !== null && primary.spec.name !== want.name) refuseOn(title, [contradicted(primary)]);
     if (primary.spec.name === want.name) return await healAfterRoleChange(world, view, primary);
     if (want.mode === 'failover') refuseOn(title, [stillRuns(primary)]);
-    return decideSwitchover(view, primary, want, await judgeService(world.node(primary.spec.name), ['stop', 'start']));
+    return decideSwitchover(await observeAttached(world, view, primary, want), primary, want, await judgeService(world.node(primary.spec.name), ['stop', 'start']));
   }
   const old = stoppedPrimary(view);
   if (old !== null && want.mode !== 'failover' && handOverPrepared(old)) return decideSwitchover(view, old, want, await judgeService(world.node(old.spec.name), ['start']));
@@ -62,6 +66,41 @@ async function observeSettled(world: World, topology: Topology): Promise<Cluster
     if (!(thrown instanceof PgreplError && thrown.code === 'wait-timeout')) throw thrown;
   });
   return view;
+}
+
+/** How long a primary that was just started is given to get its standbys back: they look for it every `wal_retrieve_retry_interval`, 5 s by default. */
+const RETURN_MS = 10_000;
+/** After this long whoever has not come back does not come by itself. */
+const JUST_STARTED_SECONDS = 60;
+
+/**
+ * The cluster, and not in the seconds after a start of the primary in which its standbys, this candidate or without a name all of them, have
+ * not come back to it: that would be a refusal that is wrong a moment later.
+ */
+async function observeAttached(world: World, view: ClusterView, primary: NodeView, want: Promote): Promise<ClusterView> {
+  const { server } = primary.facts;
+  if (server === null || server.now - Number(server.startedAt) / 1_000_000 > JUST_STARTED_SECONDS) return view;
+  const streams = (senders: readonly Sender[], name: string): boolean => senders.some((sender) => sender.applicationName === name && sender.state === 'streaming');
+  const awaited = followersOf(view, primary)
+    .map((node) => (want.name === null || node.spec.name === want.name) && !isPaused(node) && !streams(server.senders, node.spec.name) ? node.spec.name : null)
+    .filter((name) => name !== null);
+  if (awaited.length === 0) return view;
+  const what = `${awaited.join(', ')} to stream from ${primary.spec.name} again, which was started a moment ago`;
+  world.say?.(`waiting for ${what} (up to ${RETURN_MS / 1_000} s)`);
+  const look = async (): Promise<true | null> => {
+    const { senders } = await (await world.node(primary.spec.name).server()).facts();
+    return awaited.every((name) => streams(senders, name)) ? true : null;
+  };
+  await world.waitFor(what, look, { deadlineMs: RETURN_MS, everyMs: 100 }).catch((thrown: unknown) => {
+    if (!(thrown instanceof PgreplError && thrown.code === 'wait-timeout')) throw thrown;
+  });
+  return await observeCluster(world, view.topology, view.topology.nodes);
+}
+
+/** A failover made it the primary: a node on an older timeline is locked, or stated to be shut off. Pure. */
+function leftBehindBy(view: ClusterView, primary: NodeView): boolean {
+  const timeline = primary.facts.server?.timeline ?? 0;
+  return view.nodes.some(({ spec, facts }) => spec.name !== primary.spec.name && (spec.fenced !== undefined || (facts.directoryMode === LOCKED_MODE && (facts.control?.timeline ?? timeline) < timeline)));
 }
 
 function contradicted(primary: NodeView): Reason {

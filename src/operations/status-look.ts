@@ -1,4 +1,6 @@
+import { REQUIRED_PARAMETERS, type RequiredParameters } from '../postgres/control-data.ts';
 import { bytesBetween } from '../postgres/lsn.ts';
+import { configFileOf } from '../postgres/service.ts';
 import { parseHistory, type HistoryEntry } from '../postgres/timeline.ts';
 import type { World } from '../steps/world.ts';
 import type { Topology } from '../topology/topology.ts';
@@ -24,14 +26,29 @@ export async function seeStatus(world: World, topology: Topology, depth: Observe
   const before = judgeStatus(topology, first);
   const facts = before.primary === null ? await Promise.all(first.map(async (seen) => await withControl(world, seen, options))) : first;
   const document = facts === first ? before : judgeStatus(topology, facts);
-  const primary = facts.find(({ place }) => place.name === document.primary);
-  if (primary?.server == null) return { facts, document };
-  const [history, walBytesPerSecond] = await Promise.all([
-    facts.some((seen) => hasFallenOut(seen, primary)) ? within(options, historyOf(world, primary)) : undefined,
-    document.findings.some(({ id }) => id === 'slot-retention') ? within(options, walRate(world, primary)) : undefined,
+  const primary = facts.find(({ place, server }) => server !== null && place.name === document.primary);
+  const [history, walBytesPerSecond, ownRequired] = await Promise.all([
+    primary !== undefined && facts.some((seen) => hasFallenOut(seen, primary)) ? within(options, historyOf(world, primary)) : undefined,
+    primary !== undefined && document.findings.some(({ id }) => id === 'slot-retention') ? within(options, walRate(world, primary)) : undefined,
+    requiredOfStopped(world, facts, options),
   ]);
-  const extras: StatusExtras = { history, walBytesPerSecond };
-  return { facts, document: history === undefined && walBytesPerSecond === undefined ? document : judgeStatus(topology, facts, extras) };
+  const extras: StatusExtras = { history, walBytesPerSecond, ownRequired };
+  return { facts, document: history === undefined && walBytesPerSecond === undefined && ownRequired.size === 0 ? document : judgeStatus(topology, facts, extras) };
+}
+
+/** What their files give the stopped standbys for the parameters that a start is refused for (xlogrecovery.c, CheckRequiredParameterValues). */
+async function requiredOfStopped(world: World, facts: readonly NodeFacts[], options: LookOptions): Promise<ReadonlyMap<string, Partial<RequiredParameters>>> {
+  const stopped = facts.filter(({ state, hasSignal, control }) => state === 'down' && hasSignal && control !== null);
+  const found = await Promise.all(stopped.map(async (seen) => [seen.place.name, await within(options, requiredOf(world, seen))] as const));
+  return new Map(found.flatMap(([name, values]) => (values === undefined ? [] : [[name, values] as const])));
+}
+
+async function requiredOf(world: World, { place }: NodeFacts): Promise<Partial<RequiredParameters>> {
+  const node = world.node(place.name);
+  const [programs, service] = await Promise.all([node.programs(), node.service()]);
+  const configFile = configFileOf(service);
+  const values = await Promise.all(REQUIRED_PARAMETERS.map(async (name) => [name, await programs.settingValue(place.pgdata, configFile, name)] as const));
+  return Object.fromEntries(values.flatMap(([name, value]) => (value === null ? [] : [[name, Number(value)]])));
 }
 
 /**

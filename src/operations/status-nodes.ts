@@ -1,4 +1,5 @@
 import { LOCKED_MODE } from '../steps/staging.ts';
+import { REQUIRED_PARAMETERS } from '../postgres/control-data.ts';
 import { judgeHistory } from '../postgres/timeline.ts';
 import type { Finding, Level, StatusExtras } from './status.ts';
 import { isAlone, isForeign, roleOf, type StatusView, type ViewedNode } from './status-links.ts';
@@ -19,6 +20,7 @@ function stateFindings(node: ViewedNode, view: StatusView, extras: StatusExtras)
     case 'down':
       if (isLocked(node)) return of('fenced', 'warning', `${name} is stopped and locked since a failover; ${divergence(node, view, extras)}`, 'Its data directory cannot be started until it has rejoined; its WAL is kept. To make it anew instead: take it out with remove-standby, then add-standby with another directory.', [`pgrepl rejoin ${name}`]);
       if (isHandedOver(node, view)) return of('node-down', level, `${name} is stopped: a change of roles shut it down and prepared it as a standby, and was not finished`, 'It is brought back by the command that was interrupted, or by this one.', [`pgrepl promote ${view.primary?.name ?? ''}`]);
+      if (lacking(node, view, extras).length > 0) return of('node-down', level, `${name} is stopped and would not start: ${lacking(node, view, extras).map((one) => `${one.name} is ${one.own} in its configuration, and its WAL demands ${one.needed}`).join(', ')}`, `Raise ${lacking(node, view, extras).map((one) => `${one.name} to ${one.needed}`).join(', ')} on ${name}, then start it: as a standby it goes on where it was, as long as its WAL is kept.`, startsAgain(node, view) ? [`pgrepl add-standby ${name}`] : []);
       return of('node-down', level, `${name} is stopped`, stoppedHint(node, view, extras), isForeign(node, view) ? [] : [startsAgain(node, view) ? `pgrepl add-standby ${name}` : `pgrepl rejoin ${name}`]);
     case 'starting':
       return of('node-starting', level, `${name} is starting up and lets nobody in yet${because}`, null);
@@ -48,6 +50,20 @@ export function isLocked(node: ViewedNode): boolean {
 /** True for a stopped standby of a cluster that has a primary: the command that made it starts it again, and proves that it streams. */
 export function startsAgain(node: ViewedNode, view: StatusView): boolean {
   return view.primary !== null && node.facts.state === 'down' && node.facts.hasSignal && roleOf(node, view) === 'standby' && !isLocked(node);
+}
+
+/**
+ * What keeps a stopped standby from starting: parameters that are lower than its primary had when it wrote the WAL that is here (hazards A01,
+ * A03). Before 14 it stopped by itself when it came to that record; later ones stop when they are restarted.
+ */
+function lacking(node: ViewedNode, view: StatusView, { ownRequired }: StatusExtras): readonly { readonly name: string; readonly own: number; readonly needed: number }[] {
+  const { control } = node.facts;
+  const own = ownRequired?.get(node.name);
+  if (control === null || own === undefined || roleOf(node, view) !== 'standby') return [];
+  return REQUIRED_PARAMETERS.flatMap((name) => {
+    const [has, needed] = [own[name], control.required[name]];
+    return has === undefined || has >= needed ? [] : [{ name, own: has, needed }];
+  });
 }
 
 function stoppedHint(node: ViewedNode, view: StatusView, extras: StatusExtras): string | null {

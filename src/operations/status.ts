@@ -1,3 +1,4 @@
+import type { RequiredParameters } from '../postgres/control-data.ts';
 import { renderLsn } from '../postgres/lsn.ts';
 import type { HistoryEntry } from '../postgres/timeline.ts';
 import type { Topology } from '../topology/topology.ts';
@@ -76,6 +77,8 @@ export interface StatusDocument {
 export interface StatusExtras {
   /** Timeline history of the primary: tells whether a stopped node has diverged. */
   readonly history?: readonly HistoryEntry[] | undefined;
+  /** By the name of a stopped standby, what its configuration gives the parameters that its WAL has demands on (hazard A01). */
+  readonly ownRequired?: ReadonlyMap<string, Partial<RequiredParameters>> | undefined;
   /** Bytes of WAL that the primary writes in a second: turns bytes left into time left. */
   readonly walBytesPerSecond?: number | undefined;
 }

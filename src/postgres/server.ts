@@ -204,6 +204,8 @@ export interface Server {
   /** `database.schema.table`, at most 20; also of a standby, which shows those of its primary. Empty where no database lets us in. */
   unloggedTables(): Promise<readonly string[]>;
   positions(): Promise<Positions>;
+  /** What the process that replays waits for, as pg_stat_activity names it (`RestoreCommand` from 15 on, …); `null`: nothing, or there is none. */
+  startupWait(): Promise<string | null>;
   role(name: string): Promise<RoleFacts | null>;
   /** LOGIN REPLICATION and nothing more; the verifier is sent, never the password. Idempotent: an existing role gets these. */
   createRole(name: string, verifier: Secret): Promise<void>;

@@ -4,6 +4,7 @@ import { features } from './features.ts';
 import { parseLsn, type Lsn } from './lsn.ts';
 import type { FileError, HbaRuleRow, RoleFacts, Server } from './server.ts';
 import type { QueryOptions, Row, Session } from './session.ts';
+import { runCheckpoint } from './sql-checkpoint.ts';
 import { factsQuery, parseFacts, parsePositions, POSITIONS_QUERY } from './sql-facts.ts';
 import { askInventory, askManagers, askUnloggedTables, type OpenDatabase } from './sql-inventory.ts';
 import { quoteIdentifier, quoteLiteral, quoteSettingName } from './sql-text.ts';
@@ -20,7 +21,6 @@ export interface OpenServerOptions {
   readonly node?: string | undefined;
 }
 
-const HOUR_MS = 3_600_000;
 const RELOAD_DEADLINE_MS = 15_000;
 
 /** A server, asked and told over this session. `close` closes the session. */
@@ -60,6 +60,7 @@ export function openServer(session: Session, { signal, openDatabase, guard, modi
     hasClient: async (applicationName) => (await one(CLIENT_QUERY, [applicationName]))?.['there'] === 'true',
     unloggedTables: async () => await askUnloggedTables(session, openDatabase, signal),
     positions: async () => parsePositions((await ask(POSITIONS_QUERY, { name: 'positions', deadlineMs: 10_000 }))[0]),
+    startupWait: async () => (await one(STARTUP_WAIT_QUERY))?.['waits'] ?? null,
     role,
 
     createRole: async (name, verifier) => {
@@ -116,7 +117,9 @@ export function openServer(session: Session, { signal, openDatabase, guard, modi
     },
 
     checkpoint: async () => {
-      await change('CHECKPOINT', { deadlineMs: HOUR_MS });
+      guarded ??= prepareToChange();
+      await guarded;
+      await runCheckpoint(session, { openDatabase, signal, node });
     },
     writeMarker: async () => {
       // Transactional: its commit is flushed (synchronous_commit is local here), and everything before it is too.
@@ -153,6 +156,8 @@ export function versionNumberOf(serverVersion: string): number {
   const [, major = '0', minor = '0'] = /^(\d+)(?:\.(\d+))?/.exec(serverVersion) ?? [];
   return Number(major) * 10_000 + Number(minor);
 }
+
+const STARTUP_WAIT_QUERY = `SELECT wait_event AS waits FROM pg_catalog.pg_stat_activity WHERE backend_type = 'startup'`;
 
 const CLIENT_QUERY = 'SELECT EXISTS (SELECT FROM pg_catalog.pg_stat_activity WHERE application_name = $1)::text AS there';
 

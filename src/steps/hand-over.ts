@@ -44,7 +44,7 @@ export const handOver: Kind<HandOver, null> = {
     const started = await stopPrimary(step, world);
     await arriveAndMark(step, world, started, tell);
     await tell.noReturn(`promote ${step.node}`);
-    await promoteAndWait(step, world, (phase) => tell.progress({ phase }));
+    await promoteAndWait(step, world, tell);
   },
 
   // Who stopped the old primary and cannot start it goes on with the switchover by what tells that it was one: the old primary's settings.

@@ -30,6 +30,8 @@ export interface WorldOptions {
   readonly adminPassword: (place: NodePlace) => Promise<Secret | null>;
   /** Hears every command line of a node as it is run; without it nobody listens. */
   readonly trace?: ((node: string, words: readonly string[]) => void) | undefined;
+  /** Hears what is waited for before there is a plan. */
+  readonly say?: ((line: string) => void) | undefined;
 }
 
 /** What is kept of a node between two calls, whoever makes them: undo goes on with what the run has opened. */
@@ -79,6 +81,7 @@ export function createWorld(options: WorldOptions): LiveWorld {
   const worldWith = (signal: AbortSignal, readOnly: boolean): World => ({
     signal,
     run: options.run,
+    say: options.say,
     get givenPassword() {
       return options.givenPassword;
     },

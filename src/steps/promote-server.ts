@@ -1,6 +1,8 @@
 import { PgreplError } from '../errors.ts';
-import { NOTHING_TO_SHOW } from '../plan/step.ts';
+import { NOTHING_TO_SHOW, type Tell } from '../plan/step.ts';
+import { bytesBetween, type Lsn } from '../postgres/lsn.ts';
 import { parseSystemIdentifier } from '../postgres/names.ts';
+import type { Positions } from '../postgres/server.ts';
 import type { Kind } from './kind.ts';
 import type { World } from './world.ts';
 
@@ -27,7 +29,7 @@ export const promoteServer: Kind<PromoteServer, null> = {
       if (alive.length > 0) throw new PgreplError('undone', 'old-primary-alive', `${step.oldPrimary.node} runs again (process ${alive[0]?.pid ?? '?'})`, { node: step.oldPrimary.node, next: ['pgrepl status'] });
     }
     await tell.noReturn(`promote ${step.node}`);
-    await promoteAndWait(step, world, (phase) => tell.progress({ phase }));
+    await promoteAndWait(step, world, tell);
   },
 
   undo: async (step, _before, world) => {
@@ -52,11 +54,17 @@ export async function takePromoteLock(node: string, systemIdentifier: string, wo
   }
 }
 
-/** How long the end of recovery may take without any progress before the state is called unknown. The request itself stays. */
-const PROMOTE_DEADLINE_MS = 300_000;
+/** How long the end of recovery may stand still before the state is called unknown. The request itself stays. */
+const STANDSTILL_MS = 300_000;
+/** How long it may stand still before the server is asked what it waits for. */
+const CURIOUS_MS = 2_000;
 
-/** Sends the request and waits for its effect. Throws kind `unknown` when the answer stays out: the request is not withdrawn (hazard H05). */
-export async function promoteAndWait(step: Pick<PromoteServer, 'node' | 'timeline'>, world: World, say: (phase: string) => void): Promise<void> {
+/**
+ * Sends the request and waits for its effect, for as long as the standby replays what it has: a promotion first applies all of that, delayed or
+ * not (hazards H07, H08). Throws kind `unknown` when the answer stays out or nothing moves any more: the request is not withdrawn (hazard H05),
+ * and a restore_command that hangs is named and left alone (hazard H09).
+ */
+export async function promoteAndWait(step: Pick<PromoteServer, 'node' | 'timeline'>, world: World, tell: Tell): Promise<void> {
   const unknown = (why: string): PgreplError =>
     new PgreplError('unknown', 'promote-unknown', `the promote request was sent to ${step.node}, and ${why}`, {
       node: step.node,
@@ -70,19 +78,51 @@ export async function promoteAndWait(step: Pick<PromoteServer, 'node' | 'timelin
     throw unknown('its answer was lost');
   }
   try {
-    await world.waitFor(
-      `${step.node} to take writes`,
-      async (tell) => {
-        const at = await (await world.node(step.node).server()).positions();
-        if (!at.inRecovery) return true;
-        tell('it is still in recovery');
-        say('end of recovery');
-        return null;
-      },
-      { deadlineMs: PROMOTE_DEADLINE_MS, everyMs: 4, firstMs: 20 },
-    );
+    let from: Lsn | null = null;
+    for (let last: Lsn | null = null; ;) {
+      const at: Positions | 'still' = await world.waitFor<Positions | 'still'>(
+        `${step.node} to take writes`,
+        async (say) => {
+          const now = await (await world.node(step.node).server()).positions();
+          if (!now.inRecovery || now.replayedLsn === null || now.replayedLsn !== last) return now;
+          say('it is still in recovery');
+          return null;
+        },
+        { deadlineMs: CURIOUS_MS, everyMs: 4, firstMs: 20 },
+      ).catch((error: unknown) => {
+        if (error instanceof PgreplError && error.code === 'wait-timeout') return 'still' as const;
+        throw error;
+      });
+      if (at === 'still') {
+        await standStill(step.node, last, world, tell);
+        continue;
+      }
+      if (!at.inRecovery) return;
+      last = at.replayedLsn;
+      from ??= last;
+      const left = last === null || at.receivedLsn === null ? 0 : Math.max(0, bytesBetween(last, at.receivedLsn));
+      const done = last === null || from === null ? 0 : bytesBetween(from, last);
+      tell.progress({ phase: left === 0 ? 'end of recovery' : 'replays what it has', ...(left === 0 && done === 0 ? {} : { doneBytes: done, totalBytes: done + left }) });
+    }
   } catch (error) {
     if (world.signal.aborted) throw error;
     throw unknown(error instanceof Error ? error.message : 'nothing more is known');
   }
+}
+
+/** Returns when the replay moves again or the promotion is done; says what it waits for meanwhile. Throws `wait-timeout`. */
+async function standStill(node: string, at: Lsn | null, world: World, tell: Tell): Promise<void> {
+  const server = await world.node(node).server();
+  const waits = await server.startupWait().catch(() => null);
+  const why = waits === null ? 'it is still in recovery' : `it is still in recovery, and its startup process waits for ${waits}`;
+  tell.progress({ phase: waits === null ? 'end of recovery' : `end of recovery: waits for ${waits}` });
+  await world.waitFor(
+    `${node} to take writes`,
+    async (say) => {
+      const now = await (await world.node(node).server()).positions();
+      say(why);
+      return !now.inRecovery || now.replayedLsn !== at ? true : null;
+    },
+    { deadlineMs: STANDSTILL_MS, everyMs: 20 },
+  );
 }

@@ -62,6 +62,8 @@ export interface World {
   /** The run that acts; in markers, so that a leftover names it. */
   readonly run: string;
   node(name: string): NodeWorld;
+  /** Tells whoever looks on, in a line, what is waited for before there is a plan. Nobody may be listening. */
+  readonly say?: ((line: string) => void) | undefined;
   /** The same world, interruptible by another signal: undo must not be stopped by what stopped the run. */
   withSignal(signal: AbortSignal): World;
   /** A replication password that the operator gave; `null` when it is to be found or generated. */

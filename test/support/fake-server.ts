@@ -203,6 +203,10 @@ export class FakeServer implements Server {
     for (const [name, value] of Object.entries(values)) await this.#alterSystem(`set ${name}`, name, `${name} = ${quoteConf(value)}\n`);
   }
 
+  async startupWait(): Promise<string | null> {
+    return await this.#ask(() => null);
+  }
+
   async checkpoint(): Promise<void> {
     await this.#change('checkpoint', (server) => {
       this.#postgres.checkpoint(server);

@@ -284,6 +284,13 @@ test('a stopped standby is started again by the command that made it, while ther
   expect(the(judgeStatus(pair, [stopped('node1', { state: 'in production' }), down]), 'node-down').next).not.toContain('pgrepl add-standby node2');
 });
 
+test('A01 a stopped standby with less than its WAL demands is told the parameter: started as it is it would stop again', () => {
+  const down = stopped('node2', { state: 'in archive recovery', required: { max_connections: 137, max_worker_processes: 8, max_wal_senders: 10, max_prepared_transactions: 0, max_locks_per_transaction: 64 } }, { hasSignal: true });
+  const judged = (own: number): Finding => the(judgeStatus(pair, [primary('node1', []), down], { ownRequired: new Map([['node2', { max_connections: own, max_worker_processes: 8 }]]) }), 'node-down');
+  expect(judged(100)).toMatchObject({ level: 'warning', says: 'node2 is stopped and would not start: max_connections is 100 in its configuration, and its WAL demands 137', hint: 'Raise max_connections to 137 on node2, then start it: as a standby it goes on where it was, as long as its WAL is kept.', next: ['pgrepl add-standby node2'] });
+  expect(judged(137).says).toBe('node2 is stopped');
+});
+
 test('a node that cannot be reached may still write', () => {
   const document = judgeStatus(pair, [facts('node1', { state: 'unknown', trouble: 'no route to host' }), standby('node2', 5433, { receiver: null })]);
   expect(document.findings.filter(({ id }) => id === 'node-unreachable')).toMatchObject([{ node: 'node1', says: 'node1 cannot be reached: no route to host', hint: 'Whether it runs is not known: it may still take writes.' }]);
