@@ -4,7 +4,7 @@ import { parseControlData, type ControlData } from './control-data.ts';
 import { renderLsn, type Lsn } from './lsn.ts';
 import { lastLines } from './program-backup.ts';
 import { walFileName } from './timeline.ts';
-import type { EndOfWal } from './tools.ts';
+import type { EndOfWal, Marked, MarkStopped } from './tools.ts';
 import { endOfRecord, parseWaldumpLine, startOfNextSegment } from './wal-records.ts';
 
 type Env = Readonly<Record<string, string>>;
@@ -70,7 +70,9 @@ function unreadable(directory: string, details: readonly string[]): PgreplError 
 /**
  * Two acts in one round trip, in the middle of the second without a primary. The positions are compared as two numbers of 32 bits, which
  * every shell can hold. The signal file is made only for a server that its own control file calls shut down: in a running primary it
- * would turn the crash of one backend into a standby.
+ * would turn the crash of one backend into a standby. A server that somebody started in between has its own postmaster.pid, made long before
+ * it looks for a signal file (PostmasterMain, then StartupXLOG): nobody can tell which of the two it is going to be, so the file is taken away
+ * again. One that is started later finds the file.
  */
 const MARK_SCRIPT = `
 control=$("$1/pg_controldata" -D "$2") || exit 20
@@ -85,20 +87,24 @@ if [ "$high" -lt "$3" ] || { [ "$high" -eq "$3" ] && [ "$low" -lt "$4" ]; }; the
   umask 077
   : > "$2/standby.signal" || exit 21
   sync "$2/standby.signal" "$2" 2>/dev/null || sync || exit 22
+  pid=
+  [ ! -r "$2/postmaster.pid" ] || read -r pid < "$2/postmaster.pid"
+  if [ -n "$pid" ] && [ "$pid" != "$5" ] && kill -0 "$pid" 2>/dev/null; then rm -f "$2/standby.signal"; echo RESTARTED; exit 0; fi
   echo MARKED
 fi
 `;
 
-/** Makes the stopped primary a standby when everything it wrote has been replayed up to `replayed`. */
-export async function markStopped(host: Host, binDir: string, env: Env, directory: string, replayed: Lsn): Promise<{ readonly control: ControlData; readonly marked: boolean }> {
+/** Makes the stopped primary a standby when everything it wrote has been replayed up to `replayed`, and no other server than that of `stoppedPid` has its directory. */
+export async function markStopped(host: Host, binDir: string, env: Env, directory: string, { replayed, stoppedPid }: MarkStopped): Promise<Marked> {
   for (let attempt = 1; ; attempt += 1) {
     const exit = await host.run({
-      argv: ['sh', '-c', MARK_SCRIPT, 'sh', binDir, directory, String(replayed >> 32n), String(replayed & 0xffff_ffffn)],
+      argv: ['sh', '-c', MARK_SCRIPT, 'sh', binDir, directory, String(replayed >> 32n), String(replayed & 0xffff_ffffn), String(stoppedPid ?? '')],
       env,
       effect: 'changes',
     });
     const control = exit.code === 0 ? soundControlData(exit.stdout) : null;
-    if (control !== null) return { control, marked: exit.stdout.endsWith('MARKED\n') || exit.stdout.endsWith('MARKED') };
+    const last = exit.stdout.trimEnd().split('\n').at(-1);
+    if (control !== null) return { control, marked: last === 'MARKED', restarted: last === 'RESTARTED' };
     if (attempt === READ_AGAIN || exit.code === 21 || exit.code === 22) {
       throw new PgreplError('unfinished', 'mark-failed', `the stopped primary in ${directory} could not be marked as a standby`, { details: lastLines(`${exit.code === 0 ? exit.stdout : ''}\n${exit.stderr}`, 5) });
     }

@@ -115,7 +115,7 @@ export function openPrograms(host: Host, login: Host, found: FoundPrograms): Pro
     },
     surroundings: async (files) => await lookAround(host, binDir, files),
     endOfWal: async (directory, control, from) => await findEndOfWal(host, binDir, env, directory, control, from),
-    markStoppedPrimary: async (directory, replayed) => await markStopped(host, binDir, env, directory, replayed),
+    markStoppedPrimary: async (directory, options) => await markStopped(host, binDir, env, directory, options),
   };
 }
 

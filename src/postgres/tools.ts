@@ -49,6 +49,20 @@ export interface EndOfWal {
   readonly endLsn: Lsn;
 }
 
+export interface MarkStopped {
+  readonly replayed: Lsn;
+  /** The postmaster that was told to stop and may still be ending; `null`: none ran. */
+  readonly stoppedPid: number | null;
+}
+
+export interface Marked {
+  readonly control: ControlData;
+  /** The signal file was made. */
+  readonly marked: boolean;
+  /** Somebody has started a server in the directory meanwhile, and no signal file is left there. */
+  readonly restarted: boolean;
+}
+
 /**
  * The programs of one PostgreSQL installation on one host, run as the server's owner with a clean environment
  * (`LC_ALL=C`, no inherited `PG*`, the installation's own libraries when it is relocatable).
@@ -101,8 +115,8 @@ export interface Programs {
   endOfWal(directory: string, control: Pick<ControlData, 'timeline' | 'walSegmentBytes'>, from: Lsn): Promise<EndOfWal>;
   /**
    * The two acts between shutdown and promote of a switchover, in one round trip: reads pg_control of the stopped server and, when it is
-   * shut down with its last checkpoint before `replayed`, makes standby.signal and syncs it and its directory.
-   * Resolves to the control data; whether the signal was made is `marked`.
+   * shut down with its last checkpoint before `replayed`, makes standby.signal and syncs it and its directory. Not where another server than
+   * the stopped one has the directory by then (hazard I08).
    */
-  markStoppedPrimary(directory: string, replayed: Lsn): Promise<{ readonly control: ControlData; readonly marked: boolean }>;
+  markStoppedPrimary(directory: string, options: MarkStopped): Promise<Marked>;
 }

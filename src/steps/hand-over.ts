@@ -1,5 +1,7 @@
 import { PgreplError } from '../errors.ts';
 import { renderLsn } from '../postgres/lsn.ts';
+import { parsePidFile } from '../postgres/pid-file.ts';
+import type { ServerFacts } from '../postgres/server.ts';
 import { NOTHING_TO_SHOW, type Tell } from '../plan/step.ts';
 import type { Kind } from './kind.ts';
 import { isPromoted, promoteAndWait, takePromoteLock } from './promote-server.ts';
@@ -41,8 +43,8 @@ export const handOver: Kind<HandOver, null> = {
 
   apply: async (step, world, tell) => {
     await takePromoteLock(step.node, step.systemIdentifier, world);
-    const started = await stopPrimary(step, world);
-    await arriveAndMark(step, world, started, tell);
+    const stopped = await stopPrimary(step, world);
+    await arriveAndMark(step, world, stopped, tell);
     await tell.noReturn(`promote ${step.node}`);
     await promoteAndWait(step, world, tell);
   },
@@ -53,33 +55,50 @@ export const handOver: Kind<HandOver, null> = {
   undo: async (step, _before, world) => {
     // What went wrong may have taken the connections along, and nobody would have said so yet.
     await Promise.all([world.node(step.node).forget(), world.node(step.primary.node).forget()]);
-    if (await isPromoted(step, world)) {
+    if (await hasTakenOver(step, world)) {
       throw new PgreplError('unfinished', 'promoted', `${step.node} is the primary now`, { node: step.node, next: [`pgrepl promote ${step.node}`] });
     }
     await giveBack(step, world);
   },
 };
 
-/** Sends the stop. The primary may be down already when an interrupted run is gone on with. Resolves to the moment of the signal. */
-async function stopPrimary(step: HandOver, world: World): Promise<number> {
+interface Stopped {
+  /** The moment of the signal, by the clock that nobody sets. */
+  readonly at: number;
+  /** The postmaster that got it; `null`: none ran. */
+  readonly pid: number | null;
+}
+
+/** Sends the stop. The primary may be down already when an interrupted run is gone on with. */
+async function stopPrimary(step: HandOver, world: World): Promise<Stopped> {
   const node = world.node(step.primary.node);
-  const [programs, service] = await Promise.all([node.programs(), node.service()]);
-  if ((await programs.processes(step.primary.directory)).length > 0) {
-    const facts = await (await node.server()).facts();
-    if (facts.inRecovery || facts.systemIdentifier !== step.systemIdentifier || facts.timeline !== step.timeline) {
-      throw new PgreplError('undone', 'primary-changed', `${step.primary.node} is no longer the primary of timeline ${step.timeline}`, { node: step.primary.node, next: ['pgrepl status'] });
-    }
-    if (world.signal.aborted) throw new PgreplError('interrupted', 'interrupted', 'interrupted before the primary was stopped');
-    const started = performance.now();
-    await programs.signalFastStop(step.primary.directory, service);
-    await node.forget();
-    return started;
+  const [programs, service, pidFile] = await Promise.all([node.programs(), node.service(), node.host.readText(`${step.primary.directory}/postmaster.pid`)]);
+  const pid = pidFile === null ? null : (parsePidFile(pidFile)?.pid ?? null);
+  if ((await programs.processes(step.primary.directory)).length === 0) return { at: performance.now(), pid: null };
+  const facts = await factsOfPrimary(step, world);
+  // One that an interrupted run has told to stop waits for its standbys: its end is waited for like that of any other.
+  if (facts === 'stopping') return { at: performance.now(), pid };
+  if (facts.inRecovery || facts.systemIdentifier !== step.systemIdentifier || facts.timeline !== step.timeline) {
+    throw new PgreplError('undone', 'primary-changed', `${step.primary.node} is no longer the primary of timeline ${step.timeline}`, { node: step.primary.node, next: ['pgrepl status'] });
   }
-  return performance.now();
+  if (world.signal.aborted) throw new PgreplError('interrupted', 'interrupted', 'interrupted before the primary was stopped');
+  const at = performance.now();
+  await programs.signalFastStop(step.primary.directory, service);
+  await node.forget();
+  return { at, pid };
+}
+
+async function factsOfPrimary(step: HandOver, world: World): Promise<ServerFacts | 'stopping'> {
+  try {
+    return await (await world.node(step.primary.node).server()).facts();
+  } catch (error) {
+    if (error instanceof PgreplError && error.code === 'server-stopping') return 'stopping';
+    throw error;
+  }
 }
 
 /** Waits until the candidate has everything, then marks the old primary. Throws when the budget is used up: undo starts it again. */
-async function arriveAndMark(step: HandOver, world: World, started: number, tell: Tell): Promise<void> {
+async function arriveAndMark(step: HandOver, world: World, stopped: Stopped, tell: Tell): Promise<void> {
   const candidate = await world.node(step.node).server();
   const programs = await world.node(step.primary.node).programs();
   await world.waitFor(
@@ -89,18 +108,34 @@ async function arriveAndMark(step: HandOver, world: World, started: number, tell
       if (at.replayedLsn === null) throw new PgreplError('undone', 'candidate-changed', `${step.node} is not a standby`, { node: step.node });
       // While the receiver is there the primary has not said goodbye; reading its control file would only slow it down.
       if (at.receiving || (at.receivedLsn !== null && at.receivedLsn > at.replayedLsn)) {
-        say(`it has replayed ${renderLsn(at.replayedLsn)} and still receives`);
+        say(at.receiving || at.receivedLsn === null ? `it has replayed ${renderLsn(at.replayedLsn)} and still receives` : `it has received up to ${renderLsn(at.receivedLsn)}, replayed up to ${renderLsn(at.replayedLsn)}, and receives no more`);
         tell.progress({ phase: `${step.primary.node} is stopping` });
         return null;
       }
-      const { control, marked } = await programs.markStoppedPrimary(step.primary.directory, at.replayedLsn);
+      const { control, marked, restarted } = await programs.markStoppedPrimary(step.primary.directory, { replayed: at.replayedLsn, stoppedPid: stopped.pid });
       if (marked) return true;
+      if (restarted) throw new PgreplError('undone', 'primary-restarted', `somebody has started ${step.primary.node} again while it was to stay stopped`, { node: step.primary.node, hint: 'A service manager or a colleague: they must not start it during a change of roles.', next: ['pgrepl status'] });
       say(control.state === 'shut down' ? `the last record of ${step.primary.node} starts at ${renderLsn(control.checkpointLsn)}, and it has replayed ${renderLsn(at.replayedLsn)}` : `${step.primary.node} is ${control.state}`);
       return null;
     },
     // Looking at once and all the time would take the processor from the shutdown itself.
-    { deadlineMs: Math.max(100, step.budgetMs - (performance.now() - started)), everyMs: 4, firstMs: 40 },
+    { deadlineMs: Math.max(100, step.budgetMs - (performance.now() - stopped.at)), everyMs: 4, firstMs: 40 },
   );
+}
+
+/**
+ * Whether the candidate takes writes. One that does not answer says it by its control file, which calls it `in production` before it takes the
+ * first (StartupXLOG); of one whose machine is gone only this is known: this run has sent no promote, or it would not be taken back.
+ */
+async function hasTakenOver(step: HandOver, world: World): Promise<boolean> {
+  try {
+    return await isPromoted(step, world);
+  } catch (error) {
+    if (!(error instanceof PgreplError) || error.kind === 'bug' || error.kind === 'interrupted') throw error;
+    const node = world.node(step.node);
+    const control = await node.programs().then(async (programs) => await programs.controlData(node.place.pgdata)).catch(() => null);
+    return control !== null && (control.timeline > step.timeline || control.state === 'in production');
+  }
 }
 
 /**

@@ -4,7 +4,7 @@ import type { ControlData } from '../../src/postgres/control-data.ts';
 import type { Lsn } from '../../src/postgres/lsn.ts';
 import { programWords } from '../../src/postgres/program-words.ts';
 import type { Surroundings } from '../../src/postgres/surroundings.ts';
-import type { BaseBackupOptions, ByteProgress, EndOfWal, InitDatabaseOptions, Programs, StartOptions } from '../../src/postgres/tools.ts';
+import type { BaseBackupOptions, ByteProgress, EndOfWal, InitDatabaseOptions, Marked, MarkStopped, Programs, StartOptions } from '../../src/postgres/tools.ts';
 import { majorOf, renderVersionNumber } from '../../src/postgres/version.ts';
 import { DataDirectory, initialFiles } from './fake-data-directory.ts';
 import { nameOf, parentOf, type Disk, type Entry } from './fake-disk.ts';
@@ -204,14 +204,14 @@ export class FakePrograms implements Programs {
     });
   }
 
-  async markStoppedPrimary(directory: string, replayed: Lsn): Promise<{ readonly control: ControlData; readonly marked: boolean }> {
+  async markStoppedPrimary(directory: string, { replayed }: MarkStopped): Promise<Marked> {
     const control = await this.#read(() => this.#data(directory).control());
     if (control === null) throw new PgreplError('unfinished', 'control-unreadable', `${directory} has no pg_control`);
-    if (control.state !== 'shut down' || control.checkpointLsn >= replayed) return { control, marked: false };
+    if (control.state !== 'shut down' || control.checkpointLsn >= replayed) return { control, marked: false, restarted: false };
     await this.#change(`mark ${directory} as a standby`, () => {
       this.#data(directory).write('standby.signal', '');
     });
-    return { control, marked: true };
+    return { control, marked: true, restarted: false };
   }
 
   get #disk(): Disk {

@@ -151,15 +151,15 @@ eachMajor(({ binDir }) => {
   test('a stopped primary is marked only when its last record was replayed (I04, I05, I18)', async () => {
     const tools = await it.programs('node1');
     const directory = it.place('node1').pgdata;
-    const running = await tools.markStoppedPrimary(directory, addBytes((await (await it.world.node('node1').server()).facts()).currentLsn ?? (0n as never), 2n ** 33n));
+    const running = await tools.markStoppedPrimary(directory, { replayed: addBytes((await (await it.world.node('node1').server()).facts()).currentLsn ?? (0n as never), 2n ** 33n), stoppedPid: null });
     expect(running).toMatchObject({ marked: false, control: { state: 'in production' } });
     await it.world.node('node1').forget();
     await it.stop('node1');
     const last = (await tools.controlData(directory))?.checkpointLsn;
     if (last === undefined) throw new Error('no control data');
-    expect(await tools.markStoppedPrimary(directory, last)).toMatchObject({ marked: false, control: { state: 'shut down' } });
+    expect(await tools.markStoppedPrimary(directory, { replayed: last, stoppedPid: null })).toMatchObject({ marked: false, control: { state: 'shut down' } });
     expect(await readdir(directory)).not.toContain('standby.signal');
-    expect(await tools.markStoppedPrimary(directory, addBytes(last, 1))).toMatchObject({ marked: true });
+    expect(await tools.markStoppedPrimary(directory, { replayed: addBytes(last, 1), stoppedPid: null })).toMatchObject({ marked: true });
     expect((await stat(`${directory}/standby.signal`)).mode & 0o777).toBe(0o600);
     // Fine when there is nothing to stop.
     await tools.signalFastStop(directory, PG_CTL);

@@ -82,10 +82,10 @@ describe('programs of the fake world', () => {
     const early = (await standby.positions()).replayedLsn;
     await programs.signalFastStop('/srv/pg/node1', PG_CTL);
     await programs.waitStopped('/srv/pg/node1', 10_000, NEVER);
-    expect(early === null ? null : (await programs.markStoppedPrimary('/srv/pg/node1', early)).marked).toBe(false);
+    expect(early === null ? null : (await programs.markStoppedPrimary('/srv/pg/node1', { replayed: early, stoppedPid: null })).marked).toBe(false);
     fleet.settle();
     const late = (await standby.positions()).replayedLsn;
-    expect(late === null ? null : (await programs.markStoppedPrimary('/srv/pg/node1', late)).marked).toBe(true);
+    expect(late === null ? null : (await programs.markStoppedPrimary('/srv/pg/node1', { replayed: late, stoppedPid: null })).marked).toBe(true);
   });
 
   test('the value of a setting and the complaint about a configuration are those of the files', async () => {
