@@ -34,6 +34,7 @@ export async function decideFailover(world: World, view: ClusterView, stopped: N
   if (stopped === null) refuseOn(title, cannotProve(view, unseen, want));
   if (chosen === undefined) refuseOn(title, [noSuchCandidate(view, want)]);
   if (chosen === undefined) throw new Error('unreachable');
+  refuseOn(title, await promotingElsewhere(world, view, chosen));
   // Side by side: the end of the log is found by a program.
   const [old, unlogged] = await Promise.all([endOf(world, stopped, chosen, want), unloggedOn(world, chosen.node.spec.name)]);
   const siblings = view.nodes.filter((node) => node !== chosen.node && node.facts.server?.inRecovery === true && follows(view, node, stopped));
@@ -125,6 +126,19 @@ function cannotProve(view: ClusterView, unseen: readonly NodeView[], want: Promo
     reasons.push({ code: 'witness-sees-primary', node: witness.spec.name, message: `${witness.spec.name} still streams from the old primary, so it lives`, hint: 'Shut the old primary off first: whatever still streams from it then loses it.', next: ['pgrepl status'] });
   }
   return reasons;
+}
+
+/**
+ * Standbys that somebody has told already to become the primary, from another machine or by hand: they will, however long they replay, and a
+ * second one beside them would be on a timeline of the same number (hazards H05, H19).
+ */
+async function promotingElsewhere(world: World, view: ClusterView, chosen: Candidate): Promise<readonly Reason[]> {
+  const others = view.nodes.filter((node) => node !== chosen.node && node.facts.server?.inRecovery === true);
+  const reasons = await Promise.all(others.map(async ({ spec }): Promise<readonly Reason[]> => {
+    if (!(await (await world.node(spec.name).server()).isPromoting())) return [];
+    return [{ code: 'promote-pending', node: spec.name, message: `${spec.name} was told to become the primary, and will when it has replayed what it has`, hint: 'The request stays in force, whoever sent it. Two primaries would be the end of it.', next: [`pgrepl promote ${spec.name}`, 'pgrepl status'] }];
+  }));
+  return reasons.flat();
 }
 
 /** For a notice only: whoever cannot be asked for it is found out by the steps. */

@@ -232,6 +232,12 @@ export interface Server {
   writeMarker(): Promise<Lsn>;
   /** Sends the request only (pg_promote without waiting). Throws `promote-refused` when the server said no. */
   requestPromote(): Promise<void>;
+  /**
+   * True for a standby that was told to become a primary and has not yet: the request stays, whoever sent it, until its startup process has
+   * replayed all that is there (hazard H05). Nobody says so plainly: at first there is the file `promote` (xlog.c, PROMOTE_SIGNAL_FILE), then
+   * `pg_wal_replay_resume`, which does nothing to a standby that is not paused, fails with 55000 (xlogfuncs.c, PromoteIsTriggered).
+   */
+  isPromoting(): Promise<boolean>;
   /** Timeline history file of this timeline as text; empty for 1. */
   timelineHistory(timeline: number): Promise<string>;
   /** Session-level advisory lock; false when another session has it. Ends with the session. */

@@ -133,6 +133,11 @@ export function openServer(session: Session, { signal, openDatabase, guard, modi
       });
       if (answer?.['sent'] !== 'true') throw refused(['00000', 'pg_promote returned false']);
     },
+    isPromoting: async () => {
+      const seen = await one(PROMOTING_QUERY);
+      if (seen?.['asked'] === 'true') return true;
+      return seen?.['recovery'] === 'true' && (await orElse('55000', ask('SELECT CASE WHEN NOT pg_is_wal_replay_paused() THEN pg_wal_replay_resume() END').then(() => false), () => true));
+    },
 
     timelineHistory: async (timeline) => {
       if (timeline === 1) return '';
@@ -158,6 +163,8 @@ export function versionNumberOf(serverVersion: string): number {
 }
 
 const STARTUP_WAIT_QUERY = `SELECT wait_event AS waits FROM pg_catalog.pg_stat_activity WHERE backend_type = 'startup'`;
+
+const PROMOTING_QUERY = `SELECT pg_is_in_recovery()::text AS recovery, (pg_is_in_recovery() AND (pg_stat_file('promote', true)).size IS NOT NULL)::text AS asked`;
 
 const CLIENT_QUERY = 'SELECT EXISTS (SELECT FROM pg_catalog.pg_stat_activity WHERE application_name = $1)::text AS there';
 

@@ -224,6 +224,10 @@ export class FakeServer implements Server {
     });
   }
 
+  async isPromoting(): Promise<boolean> {
+    return await this.#ask((server) => server.inRecovery && server.promoteRequested);
+  }
+
   async timelineHistory(timeline: number): Promise<string> {
     return await this.#ask((_server, data) => {
       const text = data.history(timeline);

@@ -1,4 +1,4 @@
-import { open, readdir, stat } from 'node:fs/promises';
+import { open, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { addBytes } from '../../../src/postgres/lsn.ts';
 import type { ByteProgress } from '../../../src/postgres/tools.ts';
@@ -161,6 +161,16 @@ eachMajor(({ binDir }) => {
     expect(await readdir(directory)).not.toContain('standby.signal');
     expect(await tools.markStoppedPrimary(directory, { replayed: addBytes(last, 1), stoppedPid: null })).toMatchObject({ marked: true });
     expect((await stat(`${directory}/standby.signal`)).mode & 0o777).toBe(0o600);
+    // A server that somebody else has started meanwhile may have read already that there is no such file (I08).
+    await rm(`${directory}/standby.signal`);
+    const other = (await it.world.node('node1').host.run({ argv: ['sh', '-c', 'sleep 20 > /dev/null 2>&1 & echo $!'], effect: 'changes' })).stdout.trim();
+    await writeFile(`${directory}/postmaster.pid`, `${other}\n${directory}\n`);
+    expect(await tools.markStoppedPrimary(directory, { replayed: addBytes(last, 1), stoppedPid: null })).toMatchObject({ marked: false, restarted: true });
+    expect(await readdir(directory)).not.toContain('standby.signal');
+    // The one that was told to stop may still be there: it waits for its standbys.
+    expect(await tools.markStoppedPrimary(directory, { replayed: addBytes(last, 1), stoppedPid: Number(other) })).toMatchObject({ marked: true, restarted: false });
+    await it.world.node('node1').host.run({ argv: ['kill', other], effect: 'changes' });
+    await rm(`${directory}/postmaster.pid`);
     // Fine when there is nothing to stop.
     await tools.signalFastStop(directory, PG_CTL);
   });
