@@ -38,7 +38,11 @@ export async function openChildStream(argv: Words, env: Readonly<Record<string, 
     allowHalfOpen: false,
     read: () => void child.stdout.resume(),
     write: (chunk, encoding, done) => void child.stdin.write(chunk, encoding, done),
-    final: (done) => void child.stdin.end(done),
+    // Of a program that has exited Node has closed it already, and its `end` would never call back: the stream would never close.
+    final: (done) => {
+      if (child.stdin.destroyed) done();
+      else child.stdin.end(done);
+    },
     destroy: (error, done) => {
       child.stdin.destroy();
       child.stdout.destroy();

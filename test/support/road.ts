@@ -68,11 +68,13 @@ export async function openRoad(owner: string, room: string): Promise<Road | null
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   const isListener = ({ parent, command }: SeenProcess): boolean => parent === reaper && command.includes(`${root}/sshd_config`);
+  // One that nobody has logged in to yet, or that runs nothing yet, when the network goes: the machine's own ssh server keeps it as long as it was told to.
+  const isBareConnection = ({ pid, command }: SeenProcess): boolean => command.startsWith('sshd: ') && descendantsOf(pid).every((below) => below.command.startsWith('sshd: '));
   return {
     via: `ssh://${login}@127.0.0.1:${wire.port}`,
     ssh: `ssh -F ${root}/ssh_config`,
     wire,
-    travellers: () => [...descendantsOf(reaper).filter((one) => !isListener(one)), ...everyProcess().filter(({ command }) => command.startsWith('ssh ') && command.includes(root))],
+    travellers: () => [...descendantsOf(reaper).filter((one) => !isListener(one) && !isBareConnection(one)), ...everyProcess().filter(({ command }) => command.startsWith('ssh ') && command.includes(root))],
     endSessions: () => {
       const tree = descendantsOf(reaper);
       const listener = tree.find(isListener)?.pid;
@@ -126,7 +128,7 @@ function furnish(root: string, port: number, owner: string): void {
   file('etc/sudoers.d/stories', `${ADMIN} ALL=(${owner}) NOPASSWD: ALL\n`, 0o440);
   execFileSync('chown', ['54321:54321', join(root, 'home')]);
   execFileSync('cp', [join(root, 'key.pub'), join(root, 'authorized_keys')]);
-  file('sshd_config', ['ListenAddress 127.0.0.1', `Port ${port}`, `HostKey ${root}/host_key`, `AuthorizedKeysFile ${root}/authorized_keys`, 'StrictModes no', 'UsePAM no', 'PasswordAuthentication no', 'PermitRootLogin prohibit-password', 'PidFile none', 'UseDNS no', 'LoginGraceTime 10', 'MaxStartups 100', ''].join('\n'));
+  file('sshd_config', ['ListenAddress 127.0.0.1', `Port ${port}`, `HostKey ${root}/host_key`, `AuthorizedKeysFile ${root}/authorized_keys`, 'StrictModes no', 'UsePAM no', 'PasswordAuthentication no', 'PermitRootLogin prohibit-password', 'PidFile none', 'UseDNS no', 'MaxStartups 100', ''].join('\n'));
   file('known_hosts', `road ${readFileSync(join(root, 'host_key.pub'), 'utf8')}`);
   file('ssh_config', `Host *\n  HostKeyAlias road\n  IdentityFile ${root}/key\n  IdentitiesOnly yes\n  IdentityAgent none\n  UserKnownHostsFile ${root}/known_hosts\n  GlobalKnownHostsFile none\n`);
 }
