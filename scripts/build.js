@@ -75,7 +75,8 @@ async function bundle(esbuild) {
   const smaller = { format: 'cjs', platform: 'node', target: 'node20', charset: 'ascii', minifySyntax: true, minifyWhitespace: true };
   const chunks = await Promise.all(split.outputFiles.map(async ({ path, text }) => [path, (await esbuild.transform(text, { ...smaller, supported: { 'dynamic-import': false } })).code]));
   const hash = chunks.reduce((sum, [path, code]) => sum.update(`${relative(DIST, path)}\n${code}\n`), createHash('sha256')).digest('hex').slice(0, 16);
-  const start = await esbuild.build({ ...shared, ...smaller, entryPoints: ['src/cli/start.ts'], outfile: join(DIST, 'start.cjs'), define: { __PGREPL_PROGRAM__: JSON.stringify(hash) }, write: false });
+  const commands = readdirSync(join(ROOT, 'src', 'cli', 'commands')).map((file) => basename(file, '.ts'));
+  const start = await esbuild.build({ ...shared, ...smaller, entryPoints: ['src/cli/start.ts'], outfile: join(DIST, 'start.cjs'), define: { __PGREPL_PROGRAM__: JSON.stringify(hash), __PGREPL_COMMANDS__: JSON.stringify(commands) }, write: false });
   const files = new Map([...chunks, [join(DIST, 'THIRD-PARTY-LICENSES.txt'), licences(Object.keys(split.metafile.inputs))], [join(DIST, 'start.cjs'), start.outputFiles[0].contents]]);
   // What starts it comes last: whoever starts the program meanwhile finds every chunk.
   const order = [...files.keys()].sort((a, b) => rank(a) - rank(b));

@@ -5,6 +5,8 @@ import { deserialize, serialize } from 'node:v8';
 
 /** A hash of the whole program, put in by the build. */
 declare const __PGREPL_PROGRAM__: string;
+/** Those of src/cli/commands; the same way. */
+declare const __PGREPL_COMMANDS__: readonly string[];
 
 /** What V8 compiled, by the path of the source below dist/. */
 export interface KeptCode {
@@ -41,7 +43,7 @@ function placeOf(words: readonly string[], env: Readonly<Record<string, string |
   try {
     const configured = env['XDG_CACHE_HOME'];
     const caches = configured !== undefined && isAbsolute(configured) ? configured : join(homedir(), '.cache');
-    const command = words.find((word) => /^[a-z]+(-[a-z]+)?$/.test(word)) ?? 'none';
+    const command = words.find((word) => __PGREPL_COMMANDS__.includes(word)) ?? 'none';
     const form = words.some((word) => /^(--help|-\?|--dry-run|-n)$/.test(word)) ? '-brief' : '';
     return { folder: join(caches, 'pgrepl', 'code'), name: `${__PGREPL_PROGRAM__}-${process.version}-${process.arch}-${command}${form}` };
   } catch {
