@@ -201,6 +201,8 @@ function noticesOf(want: AddStandby, facts: AddStandbyFacts): readonly string[] 
   if (upstream.spec.via === standby.spec.via) notices.push('both are on one machine: this protects from mistakes with a server, not from the loss of the machine');
   if (upstream.config !== null && outsideConfig(upstream.config, upstream.facts.place.pgdata) !== null) notices.push(`the configuration of ${upstream.spec.name} is outside its data directory; the copy takes it along${included.length === 0 ? '' : `, with ${included.join(', ')} in the same file`}`);
   const server = upstream.facts.server;
+  const logs = server?.settings['logging_collector']?.value === 'on' ? (server.settings['log_directory']?.value ?? '') : '';
+  if (upstream.spec.via === standby.spec.via && logs.startsWith('/') && want.node.set?.['log_directory'] === undefined) notices.push(`both servers write their logs into ${logs} (log_directory): --set log_directory=DIR gives ${standby.spec.name} its own`);
   if (server !== null && features(server.versionNumber).promoteTriggerFile && (server.settings['promote_trigger_file']?.value ?? '') !== '') notices.push('promote_trigger_file of the upstream is not taken over');
   return notices;
 }

@@ -210,6 +210,19 @@ for (const installation of majorsFor('once')) describe(`what a primary may have 
     }
   });
 
+  test('logs that both servers of one machine would write into one directory are named, with the option that parts them', async () => {
+    const logs = join(m().root, 'logs');
+    await withLines(`logging_collector = on\nlog_directory = '${logs}'`, async () => {
+      await m().stopServer('node1');
+      await m().startServer('node1');
+      const said = `both servers write their logs into ${logs} (log_directory): --set log_directory=DIR gives node2 its own`;
+      expect((await add(m(), 'node2', ['--dry-run'])).stdout).toContain(said);
+      expect((await add(m(), 'node2', ['--dry-run', '--set', 'log_directory=log'])).stdout).not.toContain('log_directory)');
+    });
+    await m().stopServer('node1');
+    await m().startServer('node1');
+  });
+
   test('D30: shared memory that the machine cannot give → refused, with both amounts', async ({ skip }) => {
     if (process.platform !== 'linux') skip('only Linux tells what it has');
     const error = await refused('memory-short', ['--set', 'huge_pages=on', '--set', 'shared_buffers=8000GB']);
