@@ -39,6 +39,9 @@ const io: Io = {
   },
 };
 
+// Whoever waits for the end of a program that Node was told not to wait for has nothing open: Node would end here, with exit code 0.
+setInterval(() => undefined, 60_000);
+
 void (async () => {
   const exitCode = await runCli(io);
   // What was written goes out first; then nothing that is still open (a socket, a timer) holds the program.
