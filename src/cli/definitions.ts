@@ -23,6 +23,7 @@ export const DEFINITIONS: readonly Definition[] = [
   { name: 'follow', usage: 'NAME', heading: SET_UP, kind: 'change', summary: 're-point a running standby at another upstream', load: async () => (await import('./commands/follow.ts')).follow },
   { name: 'promote', usage: '[NAME]', heading: ROLES, kind: 'change', summary: 'make a standby the primary: a switchover or a failover, whichever is proved right', load: async () => (await import('./commands/promote.ts')).promote },
   { name: 'switchover', usage: '[NAME]', heading: ROLES, kind: 'change', summary: 'promote that is only ever planned', load: async () => (await import('./commands/switchover.ts')).switchover },
+  { name: 'rejoin', usage: 'NAME', heading: ROLES, kind: 'change', summary: 'bring a fallen-out node back as a standby: nothing needed, rewind, or copy anew', load: async () => (await import('./commands/rejoin.ts')).rejoin },
   { name: 'status', usage: '[CONNINFO]', heading: LOOK, kind: 'query', summary: 'who streams from whom, how far behind, and what is wrong', load: async () => (await import('./commands/status.ts')).status },
   { name: 'doctor', usage: '[NAME]', heading: LOOK, kind: 'query', summary: 'what would go wrong next: logins in both directions, machines, versions, disks', load: async () => (await import('./commands/doctor.ts')).doctor },
   { name: 'demo', usage: '', heading: LOOK, kind: 'query', summary: 'a throw-away primary and two standbys on this machine, under load', load: async () => (await import('./commands/demo.ts')).demo },

@@ -65,7 +65,7 @@ export async function decideAddStandby(world: World, topology: Topology, want: A
   if (made === 'streaming') return change([...again, ...(again.length === 0 ? [] : [proofOf(facts, want.node)]), ...tidy], [], waitsForStart(want, facts));
   if (made === 'running') return change([...again, proofOf(facts, want.node), ...tidy], [], waitsForStart(want, facts));
   if (made === 'stopped') return change([...again, { kind: 'start-server', node: name, directory: place.pgdata, configFile: null, as: 'standby' }, proofOf(facts, want.node), ...tidy]);
-  return change(await planCopy(world, want, facts), [...noticesOf(want, facts), ...included.notices, ...machine.notices, ...(await linksNotCopied(world, facts, want.node.waldir)), ...(await machinesDiffer(world, facts))]);
+  return change(await planCopy(world, want, facts), [...noticesOfCopy(want, facts), ...included.notices, ...machine.notices, ...(await linksNotCopied(world, facts, want.node.waldir)), ...(await machinesDiffer(world, facts))]);
 }
 
 async function factsFor(world: World, view: ClusterView, want: AddStandby): Promise<AddStandbyFacts> {
@@ -107,7 +107,8 @@ export function alreadyMade(facts: AddStandbyFacts): 'no' | 'stopped' | 'running
   return upstream.facts.server?.senders.some((sender) => sender.applicationName === name && sender.state === 'streaming') === true ? 'streaming' : 'running';
 }
 
-async function planCopy(world: World, want: AddStandby, facts: AddStandbyFacts): Promise<readonly Step[]> {
+/** The steps of a copy, from the open doors to the proof. `replacing`: of a rejoin, whose old directory is moved aside before the new one gets its name. */
+export async function planCopy(world: World, want: AddStandby, facts: AddStandbyFacts, replacing: { readonly aside: string; readonly step: Step } | null = null): Promise<readonly Step[]> {
   const { primary, upstream, standby, staging, view } = facts;
   const { place } = standby.facts;
   const name = place.name;
@@ -129,7 +130,7 @@ async function planCopy(world: World, want: AddStandby, facts: AddStandbyFacts):
       kind: 'prepare-staging',
       node: name,
       staging,
-      marker: { format: 1, node: name, cluster: place.cluster, command: 'add-standby', pgdata: place.pgdata, slot: name, upstream: upstream.spec.name, systemIdentifier, also },
+      marker: { format: 1, node: name, cluster: place.cluster, command: replacing === null ? 'add-standby' : 'rejoin', pgdata: place.pgdata, slot: name, upstream: upstream.spec.name, systemIdentifier, also, ...(replacing === null ? {} : { aside: replacing.aside }) },
     },
     { kind: 'create-slot', node: upstream.spec.name, slot: name, claimedBy: { node: name, holder: staging.holder } },
     {
@@ -155,6 +156,7 @@ async function planCopy(world: World, want: AddStandby, facts: AddStandbyFacts):
     },
     ...(want.verify ? [{ kind: 'verify-backup', node: name, staging } as const] : []),
     ...configuration,
+    ...(replacing === null ? [] : [replacing.step]),
     { kind: 'publish-directory', node: name, staging, mode: groupAccess ? 0o750 : 0o700, as: 'standby' },
     ...pairSteps(made, world.node(name)),
     // Its own directory and no other, whatever the files that came along say (hazard B22); and no line that a start would stumble over.
@@ -190,7 +192,7 @@ function specOf(want: AddStandby, facts: AddStandbyFacts): NodeSpec {
   return facts.upstream === facts.primary ? node : { ...node, upstream: facts.upstream.spec.name };
 }
 
-function noticesOf(want: AddStandby, facts: AddStandbyFacts): readonly string[] {
+export function noticesOfCopy(want: AddStandby, facts: AddStandbyFacts): readonly string[] {
   const { upstream, standby, whole } = facts;
   const notices: string[] = [];
   const included = whole.includes.filter(({ exists }) => exists).map(({ path }) => path);

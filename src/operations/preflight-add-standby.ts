@@ -62,7 +62,7 @@ function wrongUpstream(want: AddStandby, facts: AddStandbyFacts): readonly Reaso
   return [{ code: 'other-upstream', node: name, message: `${name} exists and streams from ${elsewhere.spec.name}, not from ${facts.upstream.spec.name}`, next: [`pgrepl follow ${name} --upstream ${facts.upstream.spec.name}`] }];
 }
 
-function upstreamReasons(want: AddStandby, facts: AddStandbyFacts): readonly Reason[] {
+export function upstreamReasons(want: AddStandby, facts: AddStandbyFacts): readonly Reason[] {
   const { upstream, standby, primary } = facts;
   const node = upstream.spec.name;
   const server = upstream.facts.server;
@@ -160,8 +160,8 @@ async function targetReasons(world: World, want: AddStandby, facts: AddStandbyFa
   if (server !== null && staging === null) return [{ code: 'server-runs', node, message: server.inRecovery ? `a standby of another kind runs in ${place.pgdata}` : `a primary runs in ${place.pgdata}`, hint: 'pgrepl does not replace what is there.' }];
   const marker = staging?.marker;
   if (marker !== undefined && (marker.node !== node || marker.command !== 'add-standby' || marker.upstream !== upstream.spec.name)) {
-    const words = marker.command === 'add-standby' ? `add-standby ${marker.node}${marker.upstream === null ? '' : ` --upstream ${marker.upstream}`}` : `init-primary ${marker.node}`;
-    reasons.push({ code: 'unfinished-copy', node, message: `${place.pgdata} is being made by an unfinished ${words}`, hint: 'Finish it, or take it back.', next: [`pgrepl ${words} -D ${place.pgdata} -p ${place.port}`, 'pgrepl undo'] });
+    const words = marker.command === 'add-standby' ? `add-standby ${marker.node}${marker.upstream === null ? '' : ` --upstream ${marker.upstream}`}` : `${marker.command} ${marker.node}`;
+    reasons.push({ code: 'unfinished-copy', node, message: `${place.pgdata} is being made by an unfinished ${words}`, hint: 'Finish it, or take it back.', next: [marker.command === 'rejoin' ? `pgrepl ${words}` : `pgrepl ${words} -D ${place.pgdata} -p ${place.port}`, 'pgrepl undo'] });
   }
   if (staging === null && (directory === 'data' || directory === 'foreign')) {
     const entries = (await host.list(place.pgdata)) ?? [];
@@ -181,7 +181,7 @@ async function targetReasons(world: World, want: AddStandby, facts: AddStandbyFa
   return reasons;
 }
 
-async function tablespaceReasons(world: World, want: AddStandby, facts: AddStandbyFacts): Promise<readonly Reason[]> {
+export async function tablespaceReasons(world: World, want: AddStandby, facts: AddStandbyFacts): Promise<readonly Reason[]> {
   const { upstream, standby } = facts;
   const node = standby.spec.name;
   const spaces = upstream.inventory?.tablespaces ?? [];
@@ -222,7 +222,7 @@ function accessReasons(want: AddStandby, facts: AddStandbyFacts): readonly Reaso
 }
 
 /** The role and its password, with which the copy and the standby log in (hazard D35). */
-async function loginReasons(world: World, facts: AddStandbyFacts): Promise<readonly Reason[]> {
+export async function loginReasons(world: World, facts: AddStandbyFacts): Promise<readonly Reason[]> {
   const { place } = facts.primary.facts;
   const node = place.name;
   if ((await (await world.node(node).server()).role(place.replicationUser)) === null) {

@@ -39,6 +39,18 @@ export interface Follow {
   readonly upstream: NodeName;
 }
 
+export interface Rejoin {
+  readonly name: NodeName;
+  /** Data that only this node has may go from its directory; it is kept aside. */
+  readonly discard: boolean;
+  /** A copy anew, also where a rewind would do. */
+  readonly copy: boolean;
+  /** pg_rewind may fetch the node's own older WAL by its restore_command. */
+  readonly restoreTargetWal: boolean;
+  /** Of a copy: bytes per second, as pg_basebackup takes it; `null` without a limit. */
+  readonly maxRate: string | null;
+}
+
 export interface RemoveStandby {
   readonly name: NodeName;
   /** The cluster file does not have it any more, because this run took it out; the time is ISO 8601. */

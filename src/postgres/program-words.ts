@@ -2,7 +2,7 @@ import { renderConninfo } from './conninfo.ts';
 import { features } from './features.ts';
 import type { FoundPrograms } from './layout.ts';
 import { serviceStart, serviceStop } from './service.ts';
-import type { BaseBackupOptions, Programs } from './tools.ts';
+import type { BaseBackupOptions, Programs, RewindOptions } from './tools.ts';
 
 /** The argument lists of every program: the dry run prints them, the verbs run them. */
 export function programWords({ binDir, versionNumber, locale }: FoundPrograms): Programs['words'] {
@@ -48,6 +48,32 @@ export function programWords({ binDir, versionNumber, locale }: FoundPrograms): 
       ...(configFile === null ? [] : ['--options', `-c config_file=${shellWord(configFile)}`]),
     ],
     // What is done is the same, without pg_ctl's waiting: SIGINT to the postmaster is a fast shutdown.
+    rewind: (options, how) => [
+      `${binDir}/pg_rewind`,
+      ...(how === 'dry' ? ['--dry-run'] : ['--progress']),
+      '--target-pgdata',
+      options.directory,
+      '--no-ensure-shutdown',
+      ...(options.restoreTargetWal ? ['--restore-target-wal'] : []),
+      ...(options.configFile === null || !can.rewindConfigFile ? [] : [`--config-file=${options.configFile}`]),
+      `--source-server=${sourceOf(options)}`,
+    ],
+    recoverCrashed: (directory, configFile) => [
+      `${binDir}/postgres`,
+      '--single',
+      '-D',
+      directory,
+      ...(configFile === null ? [] : ['-c', `config_file=${configFile}`]),
+      // Undoes, for this run alone, the line that keeps a server from starting meanwhile.
+      '-c',
+      'superuser_reserved_connections=3',
+      // pg_rewind needs the log from the last common checkpoint on, which the checkpoint at the end would remove.
+      '-c',
+      'wal_keep_size=2147483647',
+      '-c',
+      'archive_mode=off',
+      'template1',
+    ],
     stop: (directory, service) => serviceStop(service) ?? [`${binDir}/pg_ctl`, 'stop', '--mode=fast', '--no-wait', '-D', directory],
   };
 }
@@ -55,6 +81,11 @@ export function programWords({ binDir, versionNumber, locale }: FoundPrograms): 
 /** Passwords are in the passfile alone: with PGPASSWORD or a password here they would be written down on the way (hazard C02). */
 function upstreamOf({ host, port, user, passfile, applicationName }: BaseBackupOptions): string {
   return renderConninfo({ host, port: String(port), user, passfile, application_name: applicationName });
+}
+
+/** It reads the functions of pg_rewind in the database `postgres`, where they are granted. */
+function sourceOf({ host, port, user, passfile }: RewindOptions): string {
+  return renderConninfo({ host, port: String(port), user, dbname: 'postgres', passfile, application_name: 'pgrepl_rewind' });
 }
 
 /** pg_basebackup splits the mapping at the first `=` that has no backslash. */

@@ -2,7 +2,9 @@ import { PgreplError } from '../errors.ts';
 import type { Host, LiveProcess } from '../host/host.ts';
 import type { FoundPrograms } from './layout.ts';
 import { howItEnded, lastLines, runBaseBackup, runVerifyBackup } from './program-backup.ts';
+import { copyEntries, runCrashRecovery, runRewind } from './program-rewind.ts';
 import { signalFastStop, startPostmaster } from './program-start.ts';
+import { countWal, digestWal, findCheckpoint } from './program-wal-content.ts';
 import { findEndOfWal, markStopped, readControlData } from './program-wal.ts';
 import { programWords } from './program-words.ts';
 import { lookAround } from './surroundings.ts';
@@ -115,6 +117,19 @@ export function openPrograms(host: Host, login: Host, found: FoundPrograms): Pro
     },
     surroundings: async (files) => await lookAround(host, binDir, files),
     endOfWal: async (directory, control, from) => await findEndOfWal(host, binDir, env, directory, control, from),
+    walFiles: async (directory) => ((await host.list(`${directory}/pg_wal`)) ?? []).filter((name) => /^[0-9A-F]{24}$/.test(name)),
+    walDigests: async (directory, pieces) => await digestWal(host, directory, pieces),
+    walContent: async (directory, stretches) => await countWal(host, binDir, env, directory, stretches),
+    lastCheckpointBefore: async (directory, spans, before, walSegmentBytes) => await findCheckpoint(host, binDir, env, { directory, spans, before, walSegmentBytes }),
+    recoverCrashed: async (directory, configFile, signal) => {
+      await runCrashRecovery(host, words.recoverCrashed(directory, configFile), env, signal);
+    },
+    rewind: async (options, how, tell, signal) => {
+      await runRewind(host, words.rewind(options, how === 'dry' ? 'dry' : undefined), env, tell, signal);
+    },
+    copyEntries: async (from, names, to) => {
+      await copyEntries(host, from, names, to);
+    },
     markStoppedPrimary: async (directory, options) => await markStopped(host, binDir, env, directory, options),
   };
 }

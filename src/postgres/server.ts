@@ -1,6 +1,7 @@
 import type { Secret } from '../secret.ts';
 import type { Lsn } from './lsn.ts';
 import type { SystemIdentifier } from './names.ts';
+import type { WalPiece } from './tools.ts';
 
 /** One row of pg_settings. */
 export interface Setting {
@@ -240,6 +241,18 @@ export interface Server {
   isPromoting(): Promise<boolean>;
   /** Timeline history file of this timeline as text; empty for 1. */
   timelineHistory(timeline: number): Promise<string>;
+  /** The timeline in pg_control, which is that of its last checkpoint: behind the one that is written until the first checkpoint after a promote. */
+  controlTimeline(): Promise<number>;
+  /** Names of the WAL segments that are there, sorted; those that only wait for their turn among them. */
+  walFiles(): Promise<readonly string[]>;
+  /** A digest (SHA-256, hexadecimal) of each piece of its WAL, in order; `null` where the file is not there or shorter. */
+  walDigests(pieces: readonly WalPiece[]): Promise<readonly (string | null)[]>;
+  /** `database.schema.table` of these files (tablespace/database/filenode), a TOAST table by whose it is; those it does not know, and the system's own, are missing. */
+  tablesOf(refs: readonly string[]): Promise<ReadonlyMap<string, string>>;
+  /** Whether that role may run the functions with which pg_rewind reads a source, in the database of this session. */
+  mayRewind(role: string): Promise<boolean>;
+  /** GRANT EXECUTE of exactly these functions to the role, or with `false` REVOKE. */
+  grantRewind(role: string, granted: boolean): Promise<void>;
   /** Session-level advisory lock; false when another session has it. Ends with the session. */
   tryAdvisoryLock(key: bigint): Promise<boolean>;
   close(): Promise<void>;

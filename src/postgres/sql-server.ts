@@ -7,6 +7,7 @@ import type { QueryOptions, Row, Session } from './session.ts';
 import { runCheckpoint } from './sql-checkpoint.ts';
 import { factsQuery, parseFacts, parsePositions, POSITIONS_QUERY } from './sql-facts.ts';
 import { askInventory, askManagers, askUnloggedTables, type OpenDatabase } from './sql-inventory.ts';
+import { askMayRewind, askTables, askWalDigests, askWalFiles, rewindGrant } from './sql-rewind.ts';
 import { quoteIdentifier, quoteLiteral, quoteSettingName } from './sql-text.ts';
 
 export interface OpenServerOptions {
@@ -145,6 +146,14 @@ export function openServer(session: Session, { signal, openDatabase, guard, modi
       const text = (await one('SELECT pg_read_file($1, 0, 10000000, true) AS history', [file]))?.['history'];
       if (text === null || text === undefined) throw new PgreplError('unreachable', 'history-missing', `${file} is not there`, { node });
       return text;
+    },
+    controlTimeline: async () => Number((await one('SELECT timeline_id::text AS timeline FROM pg_catalog.pg_control_checkpoint()'))?.['timeline'] ?? '0'),
+    walFiles: async () => await askWalFiles(ask),
+    walDigests: async (pieces) => await askWalDigests(ask, pieces),
+    tablesOf: async (refs) => await askTables(ask, openDatabase, refs, signal),
+    mayRewind: async (name) => await askMayRewind(ask, name),
+    grantRewind: async (name, granted) => {
+      await change(rewindGrant(name, granted));
     },
     tryAdvisoryLock: async (key) => (await changeOne('SELECT pg_try_advisory_lock($1::bigint)::text AS got', [key.toString()]))?.['got'] === 'true',
     close: async () => {

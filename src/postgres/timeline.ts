@@ -76,3 +76,55 @@ export function judgeHistory(
   const contained = node.endLsn !== null && node.endLsn <= entry.switchLsn;
   return { verdict: contained ? 'ancestor' : 'ahead', leftAt: entry.switchLsn };
 }
+
+/** A stretch of one server's log: `timeline` from `begin` to `end`, `null` where it is the one that is written now. */
+export interface TimelineSpan {
+  readonly timeline: number;
+  readonly begin: Lsn;
+  readonly end: Lsn | null;
+}
+
+/** All that a server on this timeline has been on, oldest first, itself last. */
+export function spansOf(timeline: number, history: readonly HistoryEntry[]): readonly TimelineSpan[] {
+  const spans: TimelineSpan[] = [];
+  let begin = parseLsn('0/0');
+  for (const entry of history) {
+    spans.push({ timeline: entry.timeline, begin, end: entry.switchLsn });
+    begin = entry.switchLsn;
+  }
+  return [...spans, { timeline, begin, end: null }];
+}
+
+/**
+ * The last place that two logs have in common by their history files, as `findCommonAncestorTimeline` of pg_rewind.c finds it; `lsn` is `null`
+ * when both are on the same timeline with the same begin, which does not say that they are the same (hazard X10). `null`: nothing in common.
+ */
+export function lastCommon(a: readonly TimelineSpan[], b: readonly TimelineSpan[]): { readonly timeline: number; readonly lsn: Lsn | null } | null {
+  let common: { readonly timeline: number; readonly lsn: Lsn | null } | null = null;
+  for (const [index, one] of a.entries()) {
+    const other = b[index];
+    if (other === undefined || other.timeline !== one.timeline || other.begin !== one.begin) break;
+    common = { timeline: one.timeline, lsn: one.end === null ? other.end : other.end === null || one.end < other.end ? one.end : other.end };
+  }
+  return common;
+}
+
+/** Number of the segment that a WAL file holds (`XLogFromFileName` of xlog_internal.h); `null` for other names. */
+export function segmentOfWalFile(name: string, segmentBytes: number): bigint | null {
+  const match = /^[0-9A-F]{8}([0-9A-F]{8})([0-9A-F]{8})$/.exec(name);
+  if (match?.[1] === undefined || match[2] === undefined) return null;
+  return BigInt(`0x${match[1]}`) * (0x1_0000_0000n / BigInt(segmentBytes)) + BigInt(`0x${match[2]}`);
+}
+
+/**
+ * The file that holds this segment for a server with this past: that of the newest timeline which has begun by then and has one. A new
+ * timeline begins in a copy of the segment that it leaves (`XLogFileCopy` of xlog.c). `null` when none of them is there. Pure.
+ */
+export function walFileOf(spans: readonly TimelineSpan[], segment: bigint, segmentBytes: number, files: ReadonlySet<string>): string | null {
+  const start = (segment * BigInt(segmentBytes)) as Lsn;
+  const names = spans
+    .filter(({ begin }) => begin / BigInt(segmentBytes) <= segment)
+    .map(({ timeline }) => walFileName(timeline, start, segmentBytes))
+    .reverse();
+  return names.find((name) => files.has(name)) ?? null;
+}

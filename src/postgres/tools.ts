@@ -3,6 +3,7 @@ import type { ControlData } from './control-data.ts';
 import type { Lsn } from './lsn.ts';
 import type { Service } from './service.ts';
 import type { Surroundings } from './surroundings.ts';
+import type { TimelineSpan } from './timeline.ts';
 
 export interface InitDatabaseOptions {
   readonly directory: string;
@@ -42,6 +43,53 @@ export interface StartOptions {
   readonly signal: AbortSignal;
 }
 
+export interface RewindOptions {
+  /** The data directory that is rewound. */
+  readonly directory: string;
+  /** Where postgresql.conf is, when it is not in the data directory. */
+  readonly configFile: string | null;
+  /** Of the new primary, as its standbys use it. */
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly passfile: string;
+  /** Fetches WAL that the directory no longer has by its own `restore_command`. */
+  readonly restoreTargetWal: boolean;
+}
+
+/** A piece of one WAL file, from its beginning. */
+export interface WalPiece {
+  readonly file: string;
+  readonly bytes: number;
+}
+
+/** A stretch of the log in a directory, up to its end. */
+export interface WalStretch {
+  readonly timeline: number;
+  readonly from: Lsn;
+  /** `null`: as far as there is any. */
+  readonly to: Lsn | null;
+}
+
+/** What is in a stretch of the log, counted from its records. */
+export interface WalContent {
+  readonly records: number;
+  /** Transactions that were committed in it, prepared ones included. */
+  readonly commits: number;
+  /** Prepared for a second phase, and perhaps not committed. */
+  readonly prepared: number;
+  /** Time of the first and the last commit, as the server wrote it; `null` without one. */
+  readonly firstCommitAt: string | null;
+  readonly lastCommitAt: string | null;
+  /** Files of tables that rows were written to: tablespace/database/filenode, by how many records, most first. */
+  readonly relations: readonly { readonly ref: string; readonly records: number }[];
+}
+
+export interface CheckpointRecord {
+  readonly lsn: Lsn;
+  readonly redoLsn: Lsn;
+}
+
 export interface EndOfWal {
   /** Start of the last whole record; `null` when there is none from there on. */
   readonly lastRecordLsn: Lsn | null;
@@ -78,6 +126,8 @@ export interface Programs {
     verifyBackup(directory: string): readonly [string, ...string[]];
     start(options: Pick<StartOptions, 'directory' | 'configFile' | 'logFile' | 'service'>): readonly [string, ...string[]];
     stop(directory: string, service: Service): readonly [string, ...string[]];
+    rewind(options: RewindOptions, how?: 'dry'): readonly [string, ...string[]];
+    recoverCrashed(directory: string, configFile: string | null): readonly [string, ...string[]];
   };
   initDatabase(options: InitDatabaseOptions, signal: AbortSignal): Promise<void>;
   /** `null` when there is no readable pg_control. Retried a few times: the file may be read while it is written. */
@@ -119,4 +169,21 @@ export interface Programs {
    * the stopped one has the directory by then (hazard I08).
    */
   markStoppedPrimary(directory: string, options: MarkStopped): Promise<Marked>;
+  /** Names of the WAL segments in this directory, sorted. */
+  walFiles(directory: string): Promise<readonly string[]>;
+  /** A digest (SHA-256, hexadecimal) of each piece, in order; `null` where the file is not there or shorter. */
+  walDigests(directory: string, pieces: readonly WalPiece[]): Promise<readonly (string | null)[]>;
+  /** Reads these stretches with pg_waldump and counts. Throws `wal-unreadable` when pg_waldump is not installed. */
+  walContent(directory: string, stretches: readonly WalStretch[]): Promise<WalContent>;
+  /** The last checkpoint record before this place in the log of the directory, where pg_rewind begins; `null` when its WAL is gone. */
+  lastCheckpointBefore(directory: string, spans: readonly TimelineSpan[], before: Lsn, walSegmentBytes: number): Promise<CheckpointRecord | null>;
+  /**
+   * Single-user crash recovery of a directory that nobody runs: afterwards it is shut down, and keeps all its WAL. Its mode must let a server
+   * start. Throws `recovery-failed`.
+   */
+  recoverCrashed(directory: string, configFile: string | null, signal: AbortSignal): Promise<void>;
+  /** pg_rewind, or with `dry` what it would do. Throws `rewind-failed` with what it printed; its whole process group is gone then. */
+  rewind(options: RewindOptions, how: 'dry' | 'real', tell: (progress: ByteProgress) => void, signal: AbortSignal): Promise<void>;
+  /** Copies these entries of a directory into another one, which is there, with modes and times, files of the same name replaced; synced. Names that do not exist are passed over. Throws `copy-failed`. */
+  copyEntries(from: string, names: readonly string[], to: string): Promise<void>;
 }

@@ -1,7 +1,7 @@
 import type { Registry } from '../plan/step.ts';
 import { baseBackup, type BaseBackup } from './base-backup.ts';
-import { checkSlot, type CheckSlot } from './check-slot.ts';
 import { checkSettings, type CheckSettings } from './check-settings.ts';
+import { checkSlot, type CheckSlot } from './check-slot.ts';
 import { createPair, type CreatePair } from './create-pair.ts';
 import { createRole, type CreateRole } from './create-role.ts';
 import { createSlot, type CreateSlot } from './create-slot.ts';
@@ -9,12 +9,20 @@ import { dropSlot, type DropSlot } from './drop-slot.ts';
 import { handOver, type HandOver } from './hand-over.ts';
 import { includeConf, type IncludeConf } from './include-conf.ts';
 import { initDatabase, type InitDatabase } from './init-database.ts';
+import { finishKept, keepEvidence, type FinishKept, type KeepEvidence } from './keep-evidence.ts';
+import { markStandby, type MarkStandby } from './mark-standby.ts';
 import { prepareStaging, type PrepareStaging } from './prepare-staging.ts';
 import { promoteServer, type PromoteServer } from './promote-server.ts';
 import { proveLogin, type ProveLogin } from './prove-login.ts';
 import { proveStreaming, type ProveStreaming } from './prove-streaming.ts';
 import { finishStaging, publishDirectory, type FinishStaging, type PublishDirectory } from './publish-directory.ts';
 import { putBlock, type PutBlock } from './put-block.ts';
+import { recoverCrashed, type RecoverCrashed } from './recover-crashed.ts';
+import { restoreOwnFiles, type RestoreOwnFiles } from './restore-own-files.ts';
+import { allowRewind, endRewindAccess, type AllowRewind, type EndRewindAccess } from './rewind-access.ts';
+import { rewindServer, type RewindServer } from './rewind-server.ts';
+import { seeTimeline, type SeeTimeline } from './see-timeline.ts';
+import { setAside, type SetAside } from './set-aside.ts';
 import { checkConfiguration, checkpoint, lockDirectory, resetSystemSettings, type CheckConfiguration, type Checkpoint, type LockDirectory, type ResetSystemSettings } from './small-steps.ts';
 import { startServer, type StartServer } from './start-server.ts';
 import { restartOnReturn, restartServer, stopServer, type RestartOnReturn, type RestartServer, type StopServer } from './stop-server.ts';
@@ -26,6 +34,7 @@ import { writePassfile, type WritePassfile } from './write-passfile.ts';
 
 /** Everything that pgrepl can do to the world. */
 export type Step =
+  | AllowRewind
   | BaseBackup
   | CheckConfiguration
   | CheckSettings
@@ -35,20 +44,29 @@ export type Step =
   | CreateRole
   | CreateSlot
   | DropSlot
+  | EndRewindAccess
+  | FinishKept
   | FinishStaging
   | HandOver
   | IncludeConf
   | InitDatabase
+  | KeepEvidence
   | LockDirectory
+  | MarkStandby
   | PrepareStaging
   | PromoteServer
   | ProveLogin
   | ProveStreaming
   | PublishDirectory
   | PutBlock
+  | RecoverCrashed
   | ResetSystemSettings
   | RestartOnReturn
   | RestartServer
+  | RestoreOwnFiles
+  | RewindServer
+  | SeeTimeline
+  | SetAside
   | StartServer
   | StopServer
   | StripAutoConf
@@ -58,6 +76,7 @@ export type Step =
 
 /** How each of them is done. */
 export const registry: Registry<Step, World> = {
+  'allow-rewind': allowRewind,
   'base-backup': baseBackup,
   'check-configuration': checkConfiguration,
   'check-settings': checkSettings,
@@ -67,20 +86,29 @@ export const registry: Registry<Step, World> = {
   'create-role': createRole,
   'create-slot': createSlot,
   'drop-slot': dropSlot,
+  'end-rewind-access': endRewindAccess,
+  'finish-kept': finishKept,
   'finish-staging': finishStaging,
   'hand-over': handOver,
   'include-conf': includeConf,
   'init-database': initDatabase,
+  'keep-evidence': keepEvidence,
   'lock-directory': lockDirectory,
+  'mark-standby': markStandby,
   'prepare-staging': prepareStaging,
   'promote-server': promoteServer,
   'prove-login': proveLogin,
   'prove-streaming': proveStreaming,
   'publish-directory': publishDirectory,
   'put-block': putBlock,
+  'recover-crashed': recoverCrashed,
   'reset-system-settings': resetSystemSettings,
   'restart-on-return': restartOnReturn,
   'restart-server': restartServer,
+  'restore-own-files': restoreOwnFiles,
+  'rewind-server': rewindServer,
+  'see-timeline': seeTimeline,
+  'set-aside': setAside,
   'start-server': startServer,
   'stop-server': stopServer,
   'strip-auto-conf': stripAutoConf,

@@ -12,7 +12,7 @@ export interface StagingMarker {
   readonly cluster: string;
   readonly run: string;
   /** What made it. */
-  readonly command: 'init-primary' | 'add-standby';
+  readonly command: 'init-primary' | 'add-standby' | 'rejoin';
   /** The final place. */
   readonly pgdata: string;
   readonly slot: string | null;
@@ -21,6 +21,8 @@ export interface StagingMarker {
   readonly systemIdentifier: string | null;
   /** Directories outside that this run fills and may empty again: tablespaces, WAL. They were missing or empty before. */
   readonly also: readonly string[];
+  /** Where the directory goes that is at the final place until then. */
+  readonly aside?: string | undefined;
 }
 
 /** Mode of a data directory that no server starts from (postmaster checkDataDir wants 0700 or 0750), while every tool works in it. */
@@ -31,7 +33,12 @@ export interface Staging {
   /** Holds the marker, the flags and `data`. Beside the target, or inside it where the parent cannot be used. */
   readonly holder: string;
   readonly pgdata: string;
+  /** Another data directory is at that place, and is moved aside when its successor is complete: only then is what is there the new one. */
+  readonly replaces?: true;
 }
+
+/** Set once the directory that was at the place before is aside. */
+export const REPLACED = 'replaced';
 
 /** The holder beside the data directory. */
 export function besideHolder(pgdata: string): string {
@@ -77,6 +84,7 @@ export const MOVING = 'moving';
 /** True once the directory has its final name: nothing is left in the staging but the marker. */
 export async function isPublished(host: Host, staging: Staging): Promise<boolean> {
   if ((await host.stat(stagedData(staging))) !== null) return false;
+  if (staging.replaces === true && !(await hasFlag(host, staging, REPLACED))) return false;
   return (await host.stat(`${staging.pgdata}/PG_VERSION`)) !== null;
 }
 

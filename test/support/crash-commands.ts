@@ -3,7 +3,8 @@ import { decideAddStandby } from '../../src/operations/add-standby.ts';
 import { decideInitPrimary } from '../../src/operations/init-primary.ts';
 import { decidePromote } from '../../src/operations/promote.ts';
 import { decideRemoveStandby } from '../../src/operations/remove-standby.ts';
-import type { AddStandby, InitPrimary, Promote } from '../../src/operations/wants.ts';
+import { decideRejoin } from '../../src/operations/rejoin.ts';
+import type { AddStandby, InitPrimary, Promote, Rejoin } from '../../src/operations/wants.ts';
 import { parseNodeName, type NodeName } from '../../src/postgres/names.ts';
 import { errorAnywhere, powerCutThenAgain, powerCutThenUndo, rehearseDryRun, undisturbed, type Situation } from './crash-matrix.ts';
 import { diskOf } from './fake-fleet.ts';
@@ -36,6 +37,32 @@ export function addStandby(fleet: FakeFleet, node: string, upstream: string | nu
 /** promote of that node, which may be a switchover. */
 export function promote(to: string | null, more: Partial<Promote> = {}): Rehearsed<Promote> {
   return { decide: decidePromote, want: { name: to === null ? null : name(to), mode: 'either', fenced: null, acceptLoss: null, budgetMs: 30_000, ...more } };
+}
+
+/** rejoin of that node. */
+export function rejoin(node: string, more: Partial<Rejoin> = {}): Rehearsed<Rejoin> {
+  return { decide: decideRejoin, want: { name: name(node), discard: false, copy: false, restoreTargetWal: false, maxRate: null, ...more } };
+}
+
+/** node1 has written what nobody received, and fallen; node2 has taken over. What was lost with it was accepted, and counts as lost no more. */
+export async function fallen({ fleet, desk }: Made, how: 'crashed' | 'stopped' = 'crashed'): Promise<Made> {
+  const others = ['node2', 'node3'].filter((one) => fleet.nodes.has(one) && fleet.running(one) !== null);
+  for (const one of others) fleet.startedServer(one).frozen = true;
+  const before = fleet.state.acknowledged.length;
+  for (let round = 0; round < 3; round += 1) fleet.write('node1');
+  fleet.state.acknowledged.splice(before);
+  if (how === 'crashed') fleet.killServer('node1');
+  else fleet.stopServer('node1');
+  for (const one of others) {
+    const server = fleet.startedServer(one);
+    server.frozen = false;
+    server.receiver = null;
+  }
+  fleet.settle();
+  await carriedOut({ fleet, desk }, promote('node2', { mode: 'failover', acceptLoss: 'unknown' }));
+  fleet.write('node2');
+  fleet.settle();
+  return { fleet, desk: newDesk(desk.topology.nodes) };
 }
 
 /** Runs the command to its end. Throws its error. */

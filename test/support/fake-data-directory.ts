@@ -1,7 +1,9 @@
 import type { ControlData, ControlState } from '../../src/postgres/control-data.ts';
 import { parseLsn, renderLsn, type Lsn } from '../../src/postgres/lsn.ts';
 import { parseSystemIdentifier } from '../../src/postgres/names.ts';
-import { parseHistory, renderTimelineId, type HistoryEntry } from '../../src/postgres/timeline.ts';
+import { createHash } from 'node:crypto';
+import { parseHistory, renderTimelineId, segmentOfWalFile, timelineOfWalFile, walFileName, type HistoryEntry } from '../../src/postgres/timeline.ts';
+import type { WalPiece } from '../../src/postgres/tools.ts';
 import type { Disk } from './fake-disk.ts';
 
 /** One record of the write-ahead log. */
@@ -20,6 +22,8 @@ export interface FakeRole {
   readonly replication: boolean;
   readonly superuser: boolean;
   readonly verifier: string | null;
+  /** May run the functions of pg_rewind. */
+  readonly rewind?: true;
 }
 
 /** What a database holds: roles, and the numbers of the rows that clients wrote. */
@@ -117,6 +121,21 @@ export class DataDirectory {
     const catalog = { ...this.catalog(), upTo: renderLsn(record.end) };
     this.write('base/catalog', JSON.stringify({ ...catalog, ...effectOf(record, catalog) } satisfies Catalog));
     if (record.kind === 'checkpoint' || record.kind === 'shutdown') this.setControl({ checkpointLsn: record.start, redoLsn: record.start, timeline: record.timeline });
+  }
+
+  /** The WAL files that this log would be in. */
+  walFiles(): readonly string[] {
+    const size = this.control()?.walSegmentBytes ?? 16 * 1024 * 1024;
+    return [...new Set(this.records().map((record) => walFileName(record.timeline, record.start, size)))].sort();
+  }
+
+  /** SHA-256 of the records in this piece; `null` where the file is not there. A file of a newer timeline begins with a copy of the older. */
+  walDigest({ file, bytes }: WalPiece): string | null {
+    if (!this.walFiles().includes(file)) return null;
+    const size = this.control()?.walSegmentBytes ?? 16 * 1024 * 1024;
+    const start = (segmentOfWalFile(file, size) ?? 0n) * BigInt(size);
+    const inside = this.records().filter((record) => record.timeline <= timelineOfWalFile(file) && record.start >= start && record.start < start + BigInt(bytes));
+    return createHash('sha256').update(inside.map(renderRecord).join('')).digest('hex');
   }
 
   history(timeline: number): string {

@@ -1,6 +1,7 @@
 import { DataDirectory } from './fake-data-directory.ts';
 import { diskOf, serverIn, type FleetState, type RunningServer } from './fake-fleet.ts';
 import { StartFailed, type Postgres } from './fake-postgres.ts';
+import { HALF_REWOUND } from './fake-rewind.ts';
 import { bootValue } from './fake-settings.ts';
 
 /** A deep, comparable picture of all machines. */
@@ -40,6 +41,18 @@ export function secondPrimaryAtHand(fleet: FleetState, postgres: Postgres, at: {
   if (control === null || writablePrimaries(fleet, control.systemIdentifier).length === 0) return false;
   try {
     return !postgres.judgeStart(at.machine, at.directory, { configFile: null, versionNumber: at.versionNumber }).standby;
+  } catch (error) {
+    if (error instanceof StartFailed) return false;
+    throw error;
+  }
+}
+
+/** True when a server would start from a directory that pg_rewind has not finished. */
+export function halfRewoundAtHand(fleet: FleetState, postgres: Postgres, at: { readonly machine: string; readonly directory: string; readonly versionNumber: number }): boolean {
+  if (!new DataDirectory(diskOf(fleet, at.machine), at.directory).has(HALF_REWOUND)) return false;
+  try {
+    postgres.judgeStart(at.machine, at.directory, { configFile: null, versionNumber: at.versionNumber });
+    return true;
   } catch (error) {
     if (error instanceof StartFailed) return false;
     throw error;
@@ -93,6 +106,7 @@ function contentOf(fleet: FleetState, path: string, content: string, systems: Na
   // A slot is there or not; where it stands is a matter of time.
   if (/\/pg_replslot\/[^/]+\/state$/.test(path)) return (JSON.parse(content) as { readonly lost: boolean }).lost ? 'lost' : 'reserved';
   if (/\/pg_wal\//.test(path) || path.endsWith('.log')) return '…';
+  if (path.includes('.pgrepl-kept/')) return path.endsWith('/README.txt') ? 'a note' : content;
   if (path.endsWith('.pass')) return content.replace(/^([^#\n].*):([^:\n]+)$/gm, (_line, head: string, password: string) => `${head}:${secrets.of(password)}`);
   return content;
 }

@@ -50,6 +50,7 @@ export class Postgres {
     const machine = machineNamed(this.#fleet, machineName);
     const configFile = configFileFor(diskOf(this.#fleet, machineName), directory, options.configFile ?? null);
     const { standby } = this.judgeStart(machineName, directory, { ...options, configFile });
+    if (standby) this.#noteDestroyedEvidence(machineName, directory);
     const data = new DataDirectory(diskOf(this.#fleet, machineName), directory);
     const root = data.disk.find(directory);
     if (root === null) throw new StartFailed(`${directory} does not exist`);
@@ -122,6 +123,9 @@ export class Postgres {
     const { errors, softErrors, values } = readConfiguration(data.disk, directory, configFileFor(data.disk, directory, options.configFile), major);
     const wrong = [...errors, ...softErrors][0];
     if (wrong !== undefined) throw new StartFailed(`configuration file "${wrong.file ?? '?'}" line ${wrong.line ?? '?'}: ${wrong.error}`);
+    const reserved = Number(values.get('superuser_reserved_connections')?.value ?? '3');
+    const connections = Number(values.get('max_connections')?.value ?? '100');
+    if (reserved >= connections) throw new StartFailed(`superuser_reserved_connections (${reserved}) must be less than max_connections (${connections})`);
     const hba = parseRules(data.disk.text(fileOf(data.disk, directory, configFileFor(data.disk, directory, options.configFile), 'hba_file')), options.versionNumber).find((line) => line.error !== null);
     if (hba !== undefined) throw new StartFailed(`could not load pg_hba.conf: line ${hba.line}: ${hba.error ?? ''}`);
     const control = data.control();
@@ -135,6 +139,16 @@ export class Postgres {
       }
     }
     return { standby };
+  }
+
+  /** A standby that has records which the running primary does not have writes over them with its first start, and nobody can tell any more (hazards J01, J25). */
+  #noteDestroyedEvidence(machineName: string, directory: string): void {
+    const data = new DataDirectory(diskOf(this.#fleet, machineName), directory);
+    const id = data.control()?.systemIdentifier;
+    const primary = [...this.#fleet.servers.values()].find((server) => server.systemIdentifier === id && !server.inRecovery);
+    if (primary === undefined) return;
+    const theirs = new Set((this.files(primary).read('pg_wal/records') ?? '').split('\n'));
+    if ((data.read('pg_wal/records') ?? '').split('\n').some((line) => !theirs.has(line))) this.#fleet.violations.push(`${directory} was started as a standby with a log that ${primary.directory} does not have`);
   }
 
   /** SIGINT: sessions end now, the rest goes on with the clock. */

@@ -4,15 +4,17 @@ import type { ControlData } from '../../src/postgres/control-data.ts';
 import type { Lsn } from '../../src/postgres/lsn.ts';
 import { programWords } from '../../src/postgres/program-words.ts';
 import type { Surroundings } from '../../src/postgres/surroundings.ts';
-import type { BaseBackupOptions, ByteProgress, EndOfWal, InitDatabaseOptions, Marked, MarkStopped, Programs, StartOptions } from '../../src/postgres/tools.ts';
+import type { TimelineSpan } from '../../src/postgres/timeline.ts';
+import type { BaseBackupOptions, ByteProgress, CheckpointRecord, EndOfWal, InitDatabaseOptions, Marked, MarkStopped, Programs, RewindOptions, StartOptions, WalContent, WalPiece, WalStretch } from '../../src/postgres/tools.ts';
 import { majorOf, renderVersionNumber } from '../../src/postgres/version.ts';
-import { DataDirectory, initialFiles } from './fake-data-directory.ts';
+import { DataDirectory, initialFiles, type WalRecord } from './fake-data-directory.ts';
 import { nameOf, parentOf, type Disk, type Entry } from './fake-disk.ts';
 import { diskOf, machineNamed, nextNumber, serverIn, type BackupState, type FleetState, type RunningServer } from './fake-fleet.ts';
 import type { Gate } from './fake-gate.ts';
 import { fileOf } from './fake-debian.ts';
 import { processesIn, startProcess } from './fake-host.ts';
 import { parseRules, Postgres, StartFailed } from './fake-postgres.ts';
+import { copyAll, fakeRecovery, fakeRewind } from './fake-rewind.ts';
 import { readConfiguration, settingsAtStart } from './fake-settings.ts';
 
 export interface FakeInstallation {
@@ -202,6 +204,50 @@ export class FakePrograms implements Programs {
       const records = data.records().filter((record) => record.start >= from && record.timeline === timeline);
       return { lastRecordLsn: records.at(-1)?.start ?? null, endLsn: records.at(-1)?.end ?? from };
     });
+  }
+
+  async walFiles(directory: string): Promise<readonly string[]> {
+    return await this.#read(() => this.#data(directory).walFiles());
+  }
+
+  async walDigests(directory: string, pieces: readonly WalPiece[]): Promise<readonly (string | null)[]> {
+    return await this.#read(() => pieces.map((piece) => this.#data(directory).walDigest(piece)));
+  }
+
+  async walContent(directory: string, stretches: readonly WalStretch[]): Promise<WalContent> {
+    return await this.#read(() => {
+      const inside = stretches.flatMap(({ timeline, from, to }) => this.#data(directory).records().filter((record) => record.timeline === timeline && record.start >= from && (to === null || record.start < to)));
+      const writes = inside.filter((record) => record.kind === 'write' || record.kind === 'role');
+      const at = (record: WalRecord | undefined): string | null => (record === undefined ? null : new Date(record.at).toISOString());
+      return { records: inside.length, commits: writes.length, prepared: 0, firstCommitAt: at(writes[0]), lastCommitAt: at(writes.at(-1)), relations: writes.length === 0 ? [] : [{ ref: '1663/5/16384', records: writes.length }] };
+    });
+  }
+
+  async lastCheckpointBefore(directory: string, _spans: readonly TimelineSpan[], before: Lsn): Promise<CheckpointRecord | null> {
+    return await this.#read(() => {
+      const found = this.#data(directory).records().findLast((record) => record.start < before && (record.kind === 'checkpoint' || record.kind === 'shutdown'));
+      return found === undefined ? null : { lsn: found.start, redoLsn: found.start };
+    });
+  }
+
+  async recoverCrashed(directory: string): Promise<void> {
+    await fakeRecovery(this.#at, directory, async (what, act) => { await this.#change(what, act); });
+  }
+
+  async rewind(options: RewindOptions, how: 'dry' | 'real', tell: (progress: ByteProgress) => void): Promise<void> {
+    tell({ doneBytes: 0, totalBytes: 1, phase: 'copying what has changed' });
+    await fakeRewind(this.#at, options, how, async (what, act) => { await this.#change(what, act); });
+  }
+
+  /** In these machines the whole log is one file, which goes with any of the names that it would have. */
+  async copyEntries(from: string, names: readonly string[], to: string): Promise<void> {
+    const wanted = from.endsWith('/pg_wal') && names.some((name) => /^[0-9A-F]{24}$/.test(name)) ? ['records', ...names] : names;
+    for (const name of wanted) {
+      if (this.#disk.find(`${from}/${name}`) === null) continue;
+      await this.#change(`copy ${from}/${name} to ${to}`, () => {
+        copyAll(this.#disk, `${from}/${name}`, this.#disk, `${to}/${name}`, this.#at.user);
+      });
+    }
   }
 
   async markStoppedPrimary(directory: string, { replayed }: MarkStopped): Promise<Marked> {

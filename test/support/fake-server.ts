@@ -4,6 +4,7 @@ import { bytesBetween, parseLsn, type Lsn } from '../../src/postgres/lsn.ts';
 import { parseSystemIdentifier } from '../../src/postgres/names.ts';
 import type { FileError, HbaRuleRow, Inventory, Positions, RoleFacts, Sender, Server, ServerFacts, Slot } from '../../src/postgres/server.ts';
 import { quoteConf, withoutSettings } from '../../src/postgres/conf-file.ts';
+import type { WalPiece } from '../../src/postgres/tools.ts';
 import { majorOf, renderVersionNumber } from '../../src/postgres/version.ts';
 import { Secret } from '../../src/secret.ts';
 import { fileOf } from './fake-debian.ts';
@@ -120,7 +121,7 @@ export class FakeServer implements Server {
     return await this.#ask((_server, data) => {
       const role = data.catalog().roles[name];
       if (role === undefined) return null;
-      const { verifier, ...rights } = role;
+      const { verifier, rewind: _, ...rights } = role;
       return { name, ...rights, expired: false, connectionLimit: -1, verifier: verifier === null ? null : new Secret(verifier) };
     });
   }
@@ -128,7 +129,7 @@ export class FakeServer implements Server {
   async createRole(name: string, verifier: Secret): Promise<void> {
     await this.#write(`create role ${name}`, (server, data) => {
       const old = data.catalog().roles[name];
-      const role: FakeRole = { login: true, replication: true, superuser: old?.superuser ?? false, verifier: verifier.reveal() };
+      const role: FakeRole = { login: true, replication: true, superuser: old?.superuser ?? false, verifier: verifier.reveal(), ...(old?.rewind === true ? { rewind: true } : {}) };
       this.#postgres.append(server, 'role', { name, role });
     });
   }
@@ -233,6 +234,38 @@ export class FakeServer implements Server {
       const text = data.history(timeline);
       if (text === '' && timeline !== 1) throw new PgreplError('unreachable', 'history-missing', `the history of timeline ${timeline} is not there`, { node: this.#session.node });
       return text;
+    });
+  }
+
+  async controlTimeline(): Promise<number> {
+    return await this.#ask((_server, data) => data.control()?.timeline ?? 0);
+  }
+
+  async walFiles(): Promise<readonly string[]> {
+    return await this.#ask((_server, data) => data.walFiles());
+  }
+
+  async walDigests(pieces: readonly WalPiece[]): Promise<readonly (string | null)[]> {
+    return await this.#ask((_server, data) => pieces.map((piece) => data.walDigest(piece)));
+  }
+
+  async tablesOf(refs: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    return await this.#ask(() => new Map(refs.map((ref) => [ref, `postgres.public.t${ref.split('/')[2] ?? ''}`])));
+  }
+
+  async mayRewind(name: string): Promise<boolean> {
+    return await this.#ask((_server, data) => {
+      const role = data.catalog().roles[name];
+      return role?.superuser === true || role?.rewind === true;
+    });
+  }
+
+  async grantRewind(name: string, granted: boolean): Promise<void> {
+    await this.#write(`${granted ? 'grant' : 'revoke'} the functions of pg_rewind`, (server, data) => {
+      const role = data.catalog().roles[name];
+      if (role === undefined) throw sql('unfinished', 'sql-failed', `role "${name}" does not exist`, '42704');
+      const { rewind: _, ...rights } = role;
+      this.#postgres.append(server, 'role', { name, role: granted ? { ...rights, rewind: true } : rights });
     });
   }
 

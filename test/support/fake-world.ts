@@ -12,7 +12,7 @@ import { FakeHost, newMachine } from './fake-host.ts';
 import { Postgres } from './fake-postgres.ts';
 import { FakePrograms } from './fake-programs.ts';
 import { FakeServer } from './fake-server.ts';
-import { secondPrimaryAtHand, snapshotOf, writablePrimaries, type Snapshot } from './fake-oracle.ts';
+import { halfRewoundAtHand, secondPrimaryAtHand, snapshotOf, writablePrimaries, type Snapshot } from './fake-oracle.ts';
 
 export { PowerCut } from './fake-gate.ts';
 
@@ -162,6 +162,7 @@ export class FakeFleet {
       if (both.length > 1) this.#violation(`two writable primaries after ${after}: ${both.join(', ')}`);
     }
     for (const [name, { machine, place, versionNumber }] of this.nodes) {
+      if (halfRewoundAtHand(this.state, this.postgres, { machine, directory: place.pgdata, versionNumber })) this.#violation(`${name} would start from a half-rewound directory after ${after}`);
       if (secondPrimaryAtHand(this.state, this.postgres, { machine, directory: place.pgdata, versionNumber })) this.#violation(`${name} would start as a second primary after ${after}`);
     }
   }

@@ -1,0 +1,39 @@
+import type { Step } from '../steps/index.ts';
+import type { Topology, TopologyEdit } from '../topology/topology.ts';
+import type { Change } from './change.ts';
+import { basisOf, type ClusterView, type NodeView } from './cluster.ts';
+
+/** What a rejoin found, as every way of it needs it. */
+export interface RejoinFacts {
+  readonly topology: Topology;
+  readonly view: ClusterView;
+  readonly node: NodeView;
+  readonly primary: NodeView;
+}
+
+/** The words by which an unfinished rejoin is found again, whichever way it went. Pure. */
+export function titleOf(name: string): string {
+  return `rejoin ${name}`;
+}
+
+/** What is said of a finished rejoin, whichever way it went. */
+export function finishedChange(facts: RejoinFacts, command: string, steps: readonly Step[], notices: readonly string[], question: string | null, upstream: NodeView = facts.primary): Change {
+  const { view, node } = facts;
+  const name = node.spec.name;
+  return {
+    plan: { title: titleOf(name), command, basis: basisOf(view), steps, notices },
+    edits: editsOf(node, facts.primary, upstream),
+    done: `${name} streams from ${upstream.spec.name}, proved by a fresh record ${node.spec.delay === undefined ? 'replayed' : 'received'} on it`,
+    next: ['pgrepl status'],
+    question,
+    remains: null,
+  };
+}
+
+function editsOf(node: NodeView, primary: NodeView, upstream: NodeView): readonly TopologyEdit[] {
+  const { name } = node.spec;
+  return [
+    ...(node.spec.fenced === undefined ? [] : [{ edit: 'set-fence', name, fenced: null } as const]),
+    ...(node.spec.upstream !== undefined && upstream === primary ? [{ edit: 'set-upstream', name, upstream: null } as const] : []),
+  ];
+}

@@ -1,0 +1,76 @@
+import { refuseOn, type Reason } from '../errors.ts';
+import { keptHolder, keptPlace, type KeptPlace } from '../steps/kept.ts';
+import type { Step } from '../steps/index.ts';
+import { besideHolder, type Staging } from '../steps/staging.ts';
+import type { World } from '../steps/world.ts';
+import type { AddStandbyFacts } from './add-standby.ts';
+import { noticesOfCopy, planCopy } from './add-standby.ts';
+import type { Change } from './change.ts';
+import type { NodeView } from './cluster.ts';
+import { folderOf } from './config.ts';
+import { readIncludes } from './includes.ts';
+import { judgeService } from './judge-service.ts';
+import { loginReasons, tablespaceReasons, upstreamReasons } from './preflight-add-standby.ts';
+import { finishedChange, titleOf, type RejoinFacts } from './rejoin-change.ts';
+import { noteOf, oldSlots } from './rejoin-rewind.ts';
+import { roomReasons } from './room.ts';
+import { stagingFor } from './staging-place.ts';
+import type { AddStandby, Rejoin } from './wants.ts';
+
+/** Why the old directory goes, and how its place is called; `null` when an unfinished run has said it. */
+export interface OldDirectory {
+  readonly timeline: number;
+  readonly fork: string;
+  readonly what: readonly string[];
+}
+
+/** `copy anew of node2 (12 MB), the old directory is moved aside`. Pure. */
+export function describeCopy(node: NodeView, primary: NodeView): string {
+  return `copy anew of ${primary.spec.name}; ${node.facts.place.pgdata} is moved aside whole, never deleted`;
+}
+
+/** The copy of add-standby into a staging beside the old directory, which is moved aside only when its successor is complete and verified. */
+export async function decideCopyAnew(world: World, facts: RejoinFacts, want: Rejoin, old: OldDirectory | null, notices: readonly string[] = []): Promise<Change> {
+  const { view, node, primary } = facts;
+  const { name } = want;
+  const { place, staging: left } = node.facts;
+  const title = titleOf(name);
+  const { host } = world.node(name);
+  const kept = placeFor(node, old);
+  const staging: Staging = { holder: left?.holder ?? besideHolder(place.pgdata), pgdata: place.pgdata, replaces: true };
+  const copy: AddStandby = { node: node.spec, upstream: null, checkpoint: 'fast', compress: 'auto', maxRate: want.maxRate, verify: true };
+  const whole = primary.config === null ? { text: '', includes: [] } : await readIncludes(world.node(primary.spec.name).host, primary.config, place.pgdata);
+  const copied: AddStandbyFacts = { view, primary, upstream: primary, standby: node, staging, whole };
+  const reasons: readonly Reason[] = [
+    ...upstreamReasons(copy, copied),
+    ...(await loginReasons(world, copied)),
+    ...(await tablespaceReasons(world, copy, copied)),
+    ...(await roomReasons(world, copy, copied)),
+    ...(await judgeService(world.node(name), node.facts.server === null ? ['start'] : ['stop', 'start'])),
+    ...((await stagingFor(host, place.pgdata)).holder === besideHolder(place.pgdata) ? [] : [{ code: 'cannot-move-aside', node: name, message: `${place.pgdata} is a mount point, or ${place.osUser} may not write ${folderOf(place.pgdata)}: it cannot be moved aside as a whole`, hint: 'Take the node out, and add it anew with another directory.', next: [`pgrepl remove-standby ${name}`] }]),
+  ];
+  refuseOn(title, reasons);
+  const systemIdentifier = primary.facts.server?.systemIdentifier ?? '';
+  const aside: Step = {
+    kind: 'set-aside',
+    node: name,
+    staging,
+    place: kept,
+    systemIdentifier,
+    note: noteOf([`${place.pgdata} was moved here whole, to data.`, ...(old?.what ?? [])], { node: name, pgdata: place.pgdata, timeline: old?.timeline ?? 0, fork: null }),
+  };
+  const steps = await planCopy(world, copy, copied, { aside: kept.folder, step: aside });
+  const stop: readonly Step[] = node.facts.server === null ? [{ kind: 'lock-directory', node: name, directory: place.pgdata }] : [{ kind: 'stop-server', node: name, directory: place.pgdata, configFile: null, as: 'standby' }];
+  // A missing directory cannot be locked: it is aside already.
+  const first = node.facts.directory === 'data' && left === null ? stop : [];
+  const withSlots = steps.flatMap((step) => (step.kind === 'finish-staging' ? [...oldSlots(view, node, primary), step] : [step]));
+  return finishedChange(facts, `pgrepl rejoin ${name}${want.copy ? ' --copy' : ''}${want.discard ? ' --discard' : ''}`, [...first, ...withSlots], [...notices, `the old directory goes to ${kept.folder}/data`, ...noticesOfCopy(copy, copied)], `Copy ${primary.spec.name} anew to ${name}, and move its old directory aside?`);
+}
+
+/** Where an unfinished run moves it to, else the name of its fork. Pure. */
+function placeFor(node: NodeView, old: OldDirectory | null): KeptPlace {
+  const { place, staging } = node.facts;
+  const begun = staging?.marker.aside;
+  if (begun !== undefined) return { holder: keptHolder(place.pgdata), folder: begun };
+  return keptPlace(place.pgdata, old?.timeline ?? 0, old?.fork ?? '0/0');
+}
