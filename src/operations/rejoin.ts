@@ -239,7 +239,7 @@ async function decideByLogs(world: World, facts: RejoinFacts, want: Rejoin): Pro
       ...(control.state === 'shut down' || control.state === 'shut down in recovery' || node.facts.server !== null ? [] : [`${name} was not shut down (${control.state}): its crash recovery comes first`]),
       ...(downstream.length === 0 ? [] : [`${downstream.join(', ')} ${downstream.length === 1 ? 'streams' : 'stream'} from ${name} and will need a rejoin of ${downstream.length === 1 ? 'its' : 'their'} own`]),
     ],
-    loss === null || !isData(loss) ? `Rewind ${name} to ${source}?` : `Discard ${loss.content === null ? 'what only it has' : `${loss.content.commits + loss.content.prepared} transaction(s)`} on ${name}, and rewind it to ${source}?`,
+    loss === null || !isData(loss) ? `Rewind ${name} to ${source}?` : `Discard ${loss.content === null ? 'what only it has' : countOf(loss.content.commits + loss.content.prepared)} on ${name}, and rewind it to ${source}?`,
   );
 }
 
@@ -295,4 +295,8 @@ async function tooLow(world: World, node: NodeView, primary: NodeView): Promise<
     }),
   );
   return reasons.flat();
+}
+
+function countOf(transactions: number): string {
+  return transactions === 1 ? '1 transaction' : `${transactions} transactions`;
 }

@@ -32,6 +32,8 @@ describe('help', () => {
         promote [NAME]         make a standby the primary: a switchover or a failover, whichever is proved
                                right
         switchover [NAME]      promote that is only ever planned
+        rejoin <NAME>          bring a fallen-out node back as a standby: nothing needed, rewind, or copy
+                               anew
 
       Look:
         status [CONNINFO]      who streams from whom, how far behind, and what is wrong
