@@ -1,7 +1,6 @@
 import type { Reason } from '../errors.ts';
 import { renderConninfo } from '../postgres/conninfo.ts';
 import { renderOwnedConf } from '../postgres/conf-file.ts';
-import { isLoopback } from '../postgres/address.ts';
 import { settingBytes } from '../postgres/units.ts';
 import type { Setting } from '../postgres/server.ts';
 import type { NodePlace } from '../steps/world.ts';
@@ -105,10 +104,13 @@ export function uncappedSlots(input: SettingsInput): string | null {
   return `max_slot_wal_keep_size stays unlimited: a slot retains ${Math.round(input.slotRetainedBytes / MB)} MB already, half of the cap of ${Math.round(cap / MB)} MB or more`;
 }
 
+/** What `localhost` means on nearly every machine; Debian's name of the machine itself is 127.0.1.1, and not among them. */
+const LOCALHOST: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '::1']);
+
 /** `listen_addresses` that cover this address too; the present ones are kept. */
 export function listenOn(host: string, present: string): string {
   const addresses = present.split(',').map((word) => word.trim()).filter((word) => word !== '');
-  const covered = addresses.some((word) => word === '*' || word === host || (word === '0.0.0.0' && host.includes('.')) || (word === '::' && host.includes(':')) || (word === 'localhost' && isLoopback(host)));
+  const covered = addresses.some((word) => word === '*' || word === host || (word === '0.0.0.0' && host.includes('.')) || (word === '::' && host.includes(':')) || (word === 'localhost' && LOCALHOST.has(host)));
   return covered ? present : [...addresses, host].join(',');
 }
 

@@ -3,7 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { parse } from 'yaml';
 import type { Machine } from './cluster.ts';
 import { asServer } from './server-account.ts';
-import { programEnv } from './installations.ts';
+import { programEnv } from './at-hand.ts';
 import { join } from 'node:path';
 
 /** How a cluster must stand after a command, told without asking pgrepl. */

@@ -4,18 +4,18 @@ import { processesUnder } from './leftovers.ts';
 
 /** Stops every process of a server in its tracks; the kernel still takes connections for it. */
 export async function freeze(m: Machine, node: string, which: RegExp = /./): Promise<readonly number[]> {
-  const pids = await processesOf(m, node, which);
+  const pids = await serverProcesses(m, node, which);
   for (const pid of pids) process.kill(pid, 'SIGSTOP');
   return pids;
 }
 
 /** Lets them go on. */
 export async function thaw(m: Machine, node: string): Promise<void> {
-  for (const pid of await processesOf(m, node)) process.kill(pid, 'SIGCONT');
+  for (const pid of await serverProcesses(m, node)) process.kill(pid, 'SIGCONT');
 }
 
-/** The postmaster first; `which` is held against the titles of the others. */
-async function processesOf(m: Machine, node: string, which: RegExp = /./): Promise<readonly number[]> {
+/** Pids of a running server, the postmaster first; `which` is held against the titles of the others. */
+export async function serverProcesses(m: Machine, node: string, which: RegExp = /./): Promise<readonly number[]> {
   const { pgdata } = await m.place(node);
   const postmaster = await m.postmaster(node);
   if (postmaster === null) throw new Error(`${node} does not run`);

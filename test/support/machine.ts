@@ -25,6 +25,8 @@ export interface MachineOptions {
   readonly checkLeftovers?: boolean;
   /** Further keys of every node in the cluster file, as YAML in one line each: `['set: { shared_buffers: 16MB }']`. */
   readonly defaults?: readonly string[];
+  /** Where the data directory of a node is, below the root; default: a directory of its name. */
+  readonly directory?: (name: string) => string;
 }
 
 /** One operator's machine with room for servers; everything in it goes away with it. */
@@ -85,7 +87,7 @@ export async function withMachine(story: (m: Machine) => Promise<void>, options:
   }
 }
 
-async function openMachine({ installation = oldest(), defaults = [] }: MachineOptions): Promise<{ readonly machine: Machine; tearDown(): Promise<void> }> {
+async function openMachine({ installation = oldest(), defaults = [], directory = (name) => name }: MachineOptions): Promise<{ readonly machine: Machine; tearDown(): Promise<void> }> {
   const account = serverAccount();
   // The real path: processes are found by it.
   const root = await realpath(await mkdtemp(join(tmpdir(), 'pgr-')));
@@ -115,7 +117,7 @@ async function openMachine({ installation = oldest(), defaults = [] }: MachineOp
   const place = async (name: string): Promise<Place> => {
     const known = places.get(name) ?? takePort().then(({ port, release }) => {
       releases.push(release);
-      return { name, pgdata: join(root, name), port };
+      return { name, pgdata: join(root, directory(name)), port };
     });
     places.set(name, known);
     return await known;

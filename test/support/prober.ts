@@ -11,6 +11,10 @@ interface Taken {
 }
 
 export interface Prober {
+  /** The same as `stop` tells, so far. */
+  soFar(): readonly string[];
+  /** How often a server took a write. */
+  readonly writes: number;
   /** Pairs of nodes that took writes at the same time, in words; empty is as it must be. */
   stop(): Promise<readonly string[]>;
 }
@@ -40,6 +44,10 @@ export function startProber(places: readonly { readonly name: string; readonly p
     if (client !== null) await closeOracle(client);
   });
   return {
+    soFar: () => overlaps(taken),
+    get writes() {
+      return taken.length;
+    },
     stop: async () => {
       stopping.abort();
       await Promise.all(loops);

@@ -3,11 +3,14 @@ import { readFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { parse } from 'yaml';
-import type { Machine, Ran } from './cluster.ts';
+import type { Machine } from './cluster.ts';
 import { startProber } from './prober.ts';
+import { errorIn } from './said-error.ts';
 import { hashTree } from './tree-hash.ts';
 import { TRIO } from './trio.ts';
 import type { Writer } from './writer.ts';
+
+export { errorIn, type SaidError } from './said-error.ts';
 
 /** Who must be the primary, who must stream from whom, and on which timeline. */
 export interface Roles {
@@ -66,22 +69,6 @@ export async function expectRefused(m: Machine, args: readonly string[]): Promis
   expect(await standing(m)).toEqual(before);
   const error = errorIn(ran);
   return Object.fromEntries([{ code: error.code, message: error.message }, ...error.reasons].map(({ code, message }) => [code, message]));
-}
-
-/** What `--json` says of an error. */
-export interface SaidError {
-  readonly code: string;
-  readonly message: string;
-  readonly hint: string | null;
-  readonly next: readonly string[];
-  readonly reasons: readonly { readonly code: string; readonly message: string }[];
-}
-
-/** The error of the last line of `--json`. */
-export function errorIn(ran: Ran): SaidError {
-  const error = ran.json.at(-1)?.['error'] as Partial<SaidError> | null | undefined;
-  if (error === null || error === undefined) throw new Error(`no error in what was said (exit ${String(ran.exit)})\n${ran.stdout}\n${ran.stderr}`);
-  return { code: '', message: '', hint: null, next: [], reasons: [], ...error };
 }
 
 /** The `upstream` keys of the cluster file. */

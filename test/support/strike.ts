@@ -1,5 +1,6 @@
 import type { Machine, Ran } from './cluster.ts';
 import { descendantsOf } from './process-tree.ts';
+import type { RunningPgrepl, RunOptions } from './run-pgrepl.ts';
 
 /** What happens to a running pgrepl. `kill-tree` takes everything that it started along; `hang-up` closes both of its streams, like `| head`. */
 export type Blow = 'kill' | 'kill-tree' | 'terminate' | 'interrupt' | 'hang-up' | NetworkBlow;
@@ -36,14 +37,29 @@ const ANNOUNCES = /"event":"(run|step|no-return)"/;
 
 /** Runs a change with NDJSON output and strikes it at that moment; `null` lets it end by itself. */
 export async function strike(m: Machine, args: readonly string[], moment: Moment | null, blow: Blow): Promise<Struck> {
-  const pgrepl = m.start([...args, '--yes', '--json']);
+  const silenced: Blow[] = [];
+  try {
+    const struck = await runWithBlow(m, args, moment, (pgrepl) => {
+      if (blow === 'silence') silenced.push(blow);
+      land(m, pgrepl.child, blow);
+    });
+    return { ...struck, unnoticed: silenced.length > 0 ? await unnoticed(m) : [] };
+  } finally {
+    m.road?.wire.set({});
+    if (silenced.length > 0) m.road?.wire.cut();
+  }
+}
+
+/** Runs a change with NDJSON output, and does something at that moment, if it is still at work then; `null` lets it end by itself. */
+export async function runWithBlow(m: Machine, args: readonly string[], moment: Moment | null, blow: (pgrepl: RunningPgrepl) => void, options?: RunOptions): Promise<Omit<Struck, 'unnoticed'>> {
+  const pgrepl = m.start([...args, '--yes', '--json'], options);
   let [steps, last, rest, hit] = [0, 'nothing announced', '', false];
   let timer: NodeJS.Timeout | undefined;
   const arm = (): void => {
     if (moment === null || timer !== undefined || steps < moment.afterSteps) return;
     timer = setTimeout(() => {
       hit = pgrepl.child.exitCode === null && pgrepl.child.signalCode === null;
-      if (hit) land(m, pgrepl.child, blow);
+      if (hit) blow(pgrepl);
     }, moment.thenMs);
   };
   pgrepl.child.stdout?.on('data', (chunk: string) => {
@@ -57,12 +73,9 @@ export async function strike(m: Machine, args: readonly string[], moment: Moment
   });
   arm();
   try {
-    const ran = await pgrepl.ended;
-    return { ran, hit, last, steps, unnoticed: hit && blow === 'silence' ? await unnoticed(m) : [] };
+    return { ran: await pgrepl.ended, hit, last, steps };
   } finally {
     clearTimeout(timer);
-    m.road?.wire.set({});
-    if (hit && blow === 'silence') m.road?.wire.cut();
   }
 }
 
@@ -70,7 +83,8 @@ async function unnoticed(m: Machine): Promise<readonly string[]> {
   return await m.settled(NOTICED_MS).then(() => [], (error: unknown) => [`the network was gone: ${String(error)}`]);
 }
 
-function land(m: Machine, child: { readonly pid?: number | undefined; readonly stdout: { destroy(): unknown } | null; readonly stderr: { destroy(): unknown } | null }, blow: Blow): void {
+/** One blow to a running pgrepl, at once. */
+export function land(m: Machine, child: { readonly pid?: number | undefined; readonly stdout: { destroy(): unknown } | null; readonly stderr: { destroy(): unknown } | null }, blow: Blow): void {
   const pid = child.pid ?? -1;
   switch (blow) {
     case 'kill':
