@@ -11,7 +11,7 @@ export interface Candidate {
   readonly position: Lsn;
 }
 
-/** Running standbys of that cluster, the best first: newest history, then furthest; a delayed one loses a tie. Pure. */
+/** Running standbys of that cluster, the best first: newest history, then furthest (hazard G09); one that is delayed or paused loses a tie. Pure. */
 export function candidatesOf(view: ClusterView, systemIdentifier: string | null): readonly Candidate[] {
   return view.nodes
     .flatMap((node): Candidate[] => {
@@ -20,7 +20,7 @@ export function candidatesOf(view: ClusterView, systemIdentifier: string | null)
       const position = laterLsn(server.receivedLsn, server.replayedLsn);
       return position === null ? [] : [{ node, timeline: server.timeline, position }];
     })
-    .sort((a, b) => b.timeline - a.timeline || Number(b.position - a.position) || Number(isDelayed(a.node)) - Number(isDelayed(b.node)) || (a.node.spec.name < b.node.spec.name ? -1 : 1));
+    .sort((a, b) => b.timeline - a.timeline || Number(b.position - a.position) || Number(isDelayed(a.node) || isHeldUp(a.node)) - Number(isDelayed(b.node) || isHeldUp(b.node)) || (a.node.spec.name < b.node.spec.name ? -1 : 1));
 }
 
 export function isDelayed(node: NodeView): boolean {
@@ -28,16 +28,56 @@ export function isDelayed(node: NodeView): boolean {
   return delay !== undefined && delay !== '0';
 }
 
-/** The table that a person reads before saying yes: who is where, how far behind the best or the old primary. Pure. */
-export function describeCandidates(candidates: readonly Candidate[], end: Lsn | null): readonly string[] {
+/** Its replay is paused, by hand or because it may not go on. */
+export function isHeldUp(node: NodeView): boolean {
+  return node.facts.server !== null && node.facts.server.replayPause !== 'not paused';
+}
+
+/** It has never received anything from a server and cannot: it lives on what is in the archive (hazard H10). */
+export function isArchiveOnly(node: NodeView): boolean {
+  const settings = node.facts.server?.settings;
+  return node.facts.server?.receiver == null && node.facts.server?.receivedLsn == null && (settings?.['primary_conninfo']?.value ?? '') === '' && (settings?.['restore_command']?.value ?? '') !== '';
+}
+
+/** Bytes that it has received and not replayed. */
+export function toReplay(node: NodeView): number {
+  const { receivedLsn = null, replayedLsn = null } = node.facts.server ?? {};
+  return receivedLsn === null || replayedLsn === null ? 0 : Math.max(0, bytesBetween(replayedLsn, receivedLsn));
+}
+
+/** What the candidates are measured against; all of it `null` in a planned switchover, where they are measured against the best. */
+export interface Reference {
+  readonly name: string;
+  readonly end: Lsn | null;
+  /** It wrote at least up to here. */
+  readonly atLeast: Lsn | null;
+  /** ISO 8601: the last commit that it is known to have made. */
+  readonly lastCommit: string | null;
+}
+
+/** The table that a person reads before saying yes: who is where, and how far behind the old primary, else behind the best: in bytes, and in seconds of its own clock. Pure. */
+export function describeCandidates(candidates: readonly Candidate[], old: Reference | null): readonly string[] {
   const best = candidates[0];
   return candidates.map((one) => {
-    const reference = end ?? best?.position ?? one.position;
-    const behind = Math.max(0, bytesBetween(one.position, reference));
-    const age = one.node.facts.server?.replayAgeSeconds;
-    const last = age === null || age === undefined ? '' : `, last commit replayed ${Math.round(age)} s ago`;
-    return `${one.node.spec.name}: timeline ${one.timeline}, has ${renderLsn(one.position)}${behind === 0 ? '' : `, ${renderBytes(behind)} (${behind} B) behind ${end === null ? (best?.node.spec.name ?? '') : 'the old primary'}`}${last}${isDelayed(one.node) ? ', delayed' : ''}`;
+    const known = old?.end ?? old?.atLeast ?? null;
+    const behind = Math.max(0, bytesBetween(one.position, known ?? best?.position ?? one.position));
+    const server = one.node.facts.server;
+    const age = server?.replayAgeSeconds ?? null;
+    const replayedAt = age === null || server == null ? null : new Date((server.now - age) * 1_000).toISOString();
+    // Both are commit times by the clock of the old primary.
+    const seconds = behind === 0 || replayedAt === null || old?.lastCommit == null ? null : Math.max(0, (Date.parse(old.lastCommit) - Date.parse(replayedAt)) / 1_000);
+    const whom = known === null ? (best?.node.spec.name ?? '') : (old?.name ?? '');
+    const far = behind === 0 ? '' : `, ${old !== null && old.end === null ? 'at least ' : ''}${renderBytes(behind)} (${behind} B)${seconds === null ? '' : ` and ${seconds.toFixed(1)} s`} behind ${whom}`;
+    const last = age === null || replayedAt === null ? '' : `, last commit replayed ${Math.round(age)} s ago (${renderTime(replayedAt)})`;
+    const left = toReplay(one.node);
+    const marks = [...(isDelayed(one.node) ? ['delayed'] : []), ...(isHeldUp(one.node) ? ['replay paused'] : []), ...(isArchiveOnly(one.node) ? ['from the archive only'] : []), ...(left > 1024 * 1024 ? [`${renderBytes(left)} still to replay`] : [])];
+    return `${one.node.spec.name}: timeline ${one.timeline}, has ${renderLsn(one.position)}${far}${last}${marks.map((mark) => `, ${mark}`).join('')}`;
   });
+}
+
+/** `2026-11-25 07:01:02 UTC` of an ISO 8601 time. */
+export function renderTime(iso: string): string {
+  return `${iso.slice(0, 19).replace('T', ' ')} UTC`;
 }
 
 /** Why another one should be taken: it has more, and could never follow this one (hazard H03). Pure. */

@@ -2,6 +2,7 @@ import { PgreplError, type Reason } from '../errors.ts';
 import { configFolderOf, renderService, type Service } from '../postgres/service.ts';
 import type { NodePlace, NodeWorld } from '../steps/world.ts';
 import { newPairOf } from './debian-pair.ts';
+import { containerOf, fenceByHand } from './fence-by-hand.ts';
 
 /**
  * What stands in the way of a plan that stops or starts this server: somebody else than the cluster file says runs it (hazards I08, M05), it is
@@ -43,6 +44,32 @@ function byHand({ via }: NodePlace, verbs: readonly ('start' | 'stop')[]): Pick<
     next: [...stop, `pgrepl promote --fenced "${container} is stopped"`],
   };
 }
+
+/**
+ * Whether mode 0701 keeps this stopped server down. In a container that runs the official image's entry point for a server, it does not: that
+ * sets the mode back and starts it, whenever the container starts (`docker_create_db_directories`). Then only its restart policy can keep it
+ * down, and that is where docker runs. Reads only.
+ */
+export async function judgeFence(node: NodeWorld): Promise<readonly Reason[]> {
+  const { name, via } = node.place;
+  const container = containerOf(via);
+  if (container === null) return [];
+  const exit = await node.host.run({ argv: ['sh', '-c', ENTRY_POINT_SCRIPT], effect: 'reads' });
+  if (exit.stdout.trim() !== 'starts') return [];
+  const { commands } = fenceByHand(node.place);
+  return [
+    {
+      code: 'fence-is-undone',
+      node: name,
+      message: `container ${container} of ${name} sets the mode of the data directory back when it starts, and starts the server: the old primary would take writes again`,
+      hint: 'Stop the container, without a restart policy that would bring it back, and have the standby take over then.',
+      next: [...commands, `pgrepl promote --fenced "${container} is stopped" --accept-loss unknown`],
+    },
+  ];
+}
+
+/** Of process 1: `docker-entrypoint.sh postgres`, whatever wraps it. */
+const ENTRY_POINT_SCRIPT = `tr '\\0' ' ' < /proc/1/cmdline | grep -q 'docker-entrypoint.sh.*postgres' && echo starts; exit 0`;
 
 async function reasonsOf(node: NodeWorld, service: Service, verbs: readonly ('start' | 'stop')[]): Promise<readonly Reason[]> {
   const { name } = node.place;

@@ -3,14 +3,15 @@ import type { Sender } from '../postgres/server.ts';
 import type { World } from '../steps/world.ts';
 import type { Topology } from '../topology/topology.ts';
 import type { Change } from './change.ts';
-import { fullPrimariesOf, observeCluster, primariesOf, splitBrain, type ClusterView, type NodeView } from './cluster.ts';
+import { fullPrimariesOf, observeCluster, primariesOf, splitBrain, viewOf, type ClusterView, type NodeView } from './cluster.ts';
 import { decideFailover } from './failover.ts';
 import { judgeService } from './judge-service.ts';
 import { LOCKED_MODE } from '../steps/staging.ts';
 import { followersOf, healAfterRoleChange, isPaused } from './role-change.ts';
-import { decideSwitchover } from './switchover.ts';
+import { chooseCandidate, decideSwitchover } from './switchover.ts';
 import { handOverPrepared, promotingNode, stoppedPrimary } from './roles.ts';
 import type { Promote } from './wants.ts';
+import { describeFragile, seeFragile } from './what-stays.ts';
 
 /**
  * Judges what is proved about the old primary, and so which way a standby becomes the primary: it runs (planned switchover), it is proved
@@ -31,12 +32,20 @@ export async function decidePromote(world: World, topology: Topology, want: Prom
     if (want.fenced !== null && primary.spec.name !== want.name) refuseOn(title, [contradicted(primary)]);
     if (primary.spec.name === want.name) return await healAfterRoleChange(world, view, primary);
     if (want.mode === 'failover') refuseOn(title, [stillRuns(primary)]);
-    return decideSwitchover(await observeAttached(world, view, primary, want), primary, want, await judgeService(world.node(primary.spec.name), ['stop', 'start']));
+    const attached = await observeAttached(world, view, primary, want);
+    const [service, notices] = await Promise.all([judgeService(world.node(primary.spec.name), ['stop', 'start']), noticesOf(world, attached, primary, want)]);
+    return decideSwitchover(attached, viewOf(attached, primary.spec.name) ?? primary, want, service, notices);
   }
   const old = stoppedPrimary(view);
   if (old !== null && want.mode !== 'failover' && handOverPrepared(old)) return decideSwitchover(view, old, want, await judgeService(world.node(old.spec.name), ['start']));
   if (want.mode === 'planned') refuseOn(title, [notHealthy(view, old)]);
   return await decideFailover(world, view, old, want);
+}
+
+/** What is not seen in the facts of the candidate, and does not keep it from taking over. */
+async function noticesOf(world: World, view: ClusterView, primary: NodeView, want: Promote): Promise<readonly string[]> {
+  const candidate = chooseCandidate(view, primary, want);
+  return candidate?.facts.server == null ? [] : describeFragile(candidate, await seeFragile(world, candidate, { tables: false }), null);
 }
 
 /** It writes, so no failover; and nothing can be handed over by one that takes no session. */

@@ -1,4 +1,5 @@
 import { renderLsn } from '../postgres/lsn.ts';
+import { fenceByHand } from './fence-by-hand.ts';
 import type { Finding } from './status.ts';
 import { isAlone, isForeign, positionOf, roleOf, stateOf, type StatusView, type ViewedNode } from './status-links.ts';
 
@@ -87,10 +88,14 @@ function fenceFindings(node: ViewedNode): readonly Finding[] {
       level: 'critical',
       node: node.name,
       says: `${node.name} was taken for shut off by a statement only ("${fenced}"), and has not come back as a standby`,
-      hint: `If ${node.name} runs anywhere it may take writes that are lost. Reach its machine, make sure that the server is stopped and does not start at boot, then rejoin it.`,
+      hint: `If ${node.name} runs anywhere it may take writes that are lost. ${capital(fenceByHand(node.spec).where)}: ${fenceByHand(node.spec).commands.join(' && ')}. Then rejoin it; that closes this.`,
       next: [`pgrepl rejoin ${node.name}`],
     },
   ];
+}
+
+function capital(text: string): string {
+  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`;
 }
 
 /** Standbys that stream from themselves or from each other: everything looks well, and no write ever arrives. */

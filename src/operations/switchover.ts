@@ -11,8 +11,8 @@ import { preparedFor } from './roles.ts';
 import { arrivalProof, clearSystemSettings, describeStandingStill, editsAfter, followersOf, leftBehind, noStandbyFile, repointSteps, standbyFile } from './role-change.ts';
 import type { Promote } from './wants.ts';
 
-/** A planned switchover, or the rest of one that was interrupted after the primary was stopped. Nothing acknowledged is lost. `service`: what keeps the primary from being stopped or started. */
-export function decideSwitchover(view: ClusterView, primary: NodeView, want: Promote, service: readonly Reason[]): Change {
+/** A planned switchover, or the rest of one that was interrupted after the primary was stopped. Nothing acknowledged is lost. `service`: what keeps the primary from being stopped or started; `notices`: what else is to be said of the candidate. */
+export function decideSwitchover(view: ClusterView, primary: NodeView, want: Promote, service: readonly Reason[], notices: readonly string[] = []): Change {
   const interrupted = primary.facts.server === null;
   const candidate = chooseCandidate(view, primary, want);
   const title = `switchover to ${candidate?.spec.name ?? want.name ?? 'a standby'}`;
@@ -38,6 +38,7 @@ export function decideSwitchover(view: ClusterView, primary: NodeView, want: Pro
         ...describeUnseen(view, primary, candidate),
         ...describeStandingStill(siblings, candidate),
         ...fragile,
+        ...notices,
       ],
     },
     edits: editsAfter(view, candidate),
@@ -49,7 +50,8 @@ export function decideSwitchover(view: ClusterView, primary: NodeView, want: Pro
   };
 }
 
-function chooseCandidate(view: ClusterView, primary: NodeView, want: Promote): NodeView | undefined {
+/** The standby that takes over; without a name the best of those that stream from the primary itself. Pure. */
+export function chooseCandidate(view: ClusterView, primary: NodeView, want: Promote): NodeView | undefined {
   if (want.name !== null) return view.nodes.find((node) => node.spec.name === want.name);
   if (primary.facts.server === null) return preparedFor(view, primary);
   const direct = new Set(followersOf(view, primary));

@@ -36,31 +36,54 @@ function soundControlData(text: string): ControlData | null {
 
 const NOT_INSTALLED = 3;
 // The exit code of pg_waldump says nothing: it ends with an error wherever the log ends.
-const WALDUMP_SCRIPT = `[ -x "$1" ] || exit ${NOT_INSTALLED}; "$1" -p "$2" -t "$3" -s "$4" | tail -n 3`;
+const WALDUMP_SCRIPT = `
+[ -x "$1" ] || exit ${NOT_INSTALLED}
+"$1" -p "$2" -t "$3" -s "$4" | awk -v from="$5" '
+  function place(lsn, part) { split(lsn, part, "/"); return sprintf("%8s%8s", part[1], part[2]) }
+  BEGIN { start = place(from) }
+  function count(line) {
+    commits++
+    if (match(line, /[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9:.]+ UTC/)) { last = substr(line, RSTART, RLENGTH); if (first == "") first = last }
+  }
+  /^rmgr: / {
+    record = $0
+    if (!passed) {
+      lsn = $0; sub(/^.*, lsn: /, "", lsn); sub(/,.*/, "", lsn)
+      here = place(lsn)
+      if (here < start) { across = (/^rmgr: Transaction / && / desc: COMMIT/) ? $0 : ""; next }
+      passed = 1
+      # The record before this one does not end where the counting begins, but behind it.
+      if (here > start && across != "") count(across)
+    }
+    if (/^rmgr: Transaction / && / desc: COMMIT/) count($0)
+  }
+  END { if (record != "") print record; print "commits", commits + 0; if (first != "") { print "first", first; print "last", last } }'`;
 
-/** Reads the log of a stopped server from `from` on, to its last whole record. Throws `wal-unreadable`. */
-export async function findEndOfWal(host: Host, binDir: string, env: Env, directory: string, { timeline, walSegmentBytes }: Pick<ControlData, 'timeline' | 'walSegmentBytes'>, from: Lsn): Promise<EndOfWal> {
+/** Reads the log of a stopped server from `from` on, to its last whole record, and counts commits. Throws `wal-unreadable`. */
+export async function findEndOfWal(host: Host, binDir: string, env: Env, directory: string, { timeline, walSegmentBytes }: Pick<ControlData, 'timeline' | 'walSegmentBytes'>, { from, countFrom }: { readonly from: Lsn; readonly countFrom: Lsn }): Promise<EndOfWal> {
   const exit = await host.run({
-    argv: ['sh', '-c', WALDUMP_SCRIPT, 'sh', `${binDir}/pg_waldump`, `${directory}/pg_wal`, String(timeline), renderLsn(from)],
-    env,
+    argv: ['sh', '-c', WALDUMP_SCRIPT, 'sh', `${binDir}/pg_waldump`, `${directory}/pg_wal`, String(timeline), renderLsn(from), renderLsn(countFrom)],
+    // It prints times in the zone of its own environment (timestamptz_to_str of compat.c).
+    env: { ...env, TZ: 'UTC' },
     effect: 'reads',
     // A busy server may have many gigabytes after its last checkpoint.
     deadlineMs: 600_000,
   });
   if (exit.code === NOT_INSTALLED) throw unreadable(directory, [`${binDir}/pg_waldump is not there`]);
-  const last = exit.stdout
-    .split('\n')
-    .map((line) => parseWaldumpLine(line))
-    .findLast((record) => record !== null);
+  const lines = exit.stdout.split('\n');
+  const last = lines.map((line) => parseWaldumpLine(line)).findLast((record) => record !== null);
+  const said = (word: string): string | undefined => lines.find((line) => line.startsWith(`${word} `))?.slice(word.length + 1);
+  const time = (word: string): string | null => said(word)?.replace(' ', 'T').replace(' UTC', 'Z') ?? null;
+  const commits = { count: Number(said('commits') ?? 0), first: time('first'), last: time('last') };
   if (last) {
     const endLsn = last.endsSegment ? startOfNextSegment(last.lsn, walSegmentBytes) : endOfRecord(last.lsn, last.totalBytes, walSegmentBytes);
-    return { lastRecordLsn: last.lsn, endLsn };
+    return { lastRecordLsn: last.lsn, endLsn, commits };
   }
   // No record from there on is an answer only where the segment is there to be read, or would be the next one to be made.
   const name = walFileName(timeline, from, walSegmentBytes);
   const atStart = from % BigInt(walSegmentBytes) === 0n;
   if (!atStart && (await host.stat(`${directory}/pg_wal/${name}`)) === null) throw unreadable(directory, [`pg_wal/${name} is not there`, ...lastLines(exit.stderr, 3)]);
-  return { lastRecordLsn: null, endLsn: from };
+  return { lastRecordLsn: null, endLsn: from, commits };
 }
 
 function unreadable(directory: string, details: readonly string[]): PgreplError {

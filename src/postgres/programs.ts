@@ -116,7 +116,7 @@ export function openPrograms(host: Host, login: Host, found: FoundPrograms): Pro
       return exit.code === 0 ? null : lastLines(exit.stderr).map((line) => line.replace(/^(?:FATAL|ERROR|HINT|DETAIL|LOG): +/, '')).join('; ') || `postgres ${howItEnded(exit)}`;
     },
     surroundings: async (files) => await lookAround(host, binDir, files),
-    endOfWal: async (directory, control, from) => await findEndOfWal(host, binDir, env, directory, control, from),
+    endOfWal: async (directory, control, from, countFrom = from) => await findEndOfWal(host, binDir, env, directory, control, { from, countFrom }),
     walFiles: async (directory) => ((await host.list(`${directory}/pg_wal`)) ?? []).filter((name) => /^[0-9A-F]{24}$/.test(name)),
     walDigests: async (directory, pieces) => await digestWal(host, directory, pieces),
     walContent: async (directory, stretches) => await countWal(host, binDir, env, directory, stretches),

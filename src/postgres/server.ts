@@ -53,6 +53,8 @@ export interface Receiver {
   readonly slotName: string | null;
   readonly timeline: number | null;
   readonly flushedLsn: Lsn | null;
+  /** Seconds since the upstream was last heard from; `null` before its first message. */
+  readonly heardSecondsAgo: number | null;
 }
 
 /** Everything that one question to a running server tells: `status` and every plan start from it. */
@@ -204,6 +206,11 @@ export interface Server {
   hasClient(applicationName: string): Promise<boolean>;
   /** `database.schema.table`, at most 20; also of a standby, which shows those of its primary. Empty where no database lets us in. */
   unloggedTables(): Promise<readonly string[]>;
+  /**
+   * Databases whose text the system of this machine sorts otherwise than that of the server which made them, with both versions: their indexes
+   * on text cannot be trusted (hazard D27). Nothing before 15, which does not record it.
+   */
+  collationMismatches(): Promise<readonly string[]>;
   positions(): Promise<Positions>;
   /** What the process that replays waits for, as pg_stat_activity names it (`RestoreCommand` from 15 on, …); `null`: nothing, or there is none. */
   startupWait(): Promise<string | null>;

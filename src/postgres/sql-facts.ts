@@ -54,7 +54,7 @@ SELECT json_build_object(
   'holds_back', CASE WHEN r.recovery AND current_setting('recovery_min_apply_delay') <> '0' THEN EXISTS (SELECT FROM pg_catalog.pg_stat_activity
       WHERE backend_type = 'startup' AND wait_event = 'RecoveryApplyDelay') ELSE false END,
   'receiver', (SELECT json_build_object('pid', pid, 'status', status, 'host', sender_host, 'port', sender_port, 'slot', slot_name,
-      'timeline', received_tli, 'flushed', flushed_lsn::text) FROM pg_catalog.pg_stat_wal_receiver WHERE pid IS NOT NULL),
+      'timeline', received_tli, 'flushed', flushed_lsn::text, 'heard', extract(epoch FROM clock_timestamp() - last_msg_receipt_time)::float8) FROM pg_catalog.pg_stat_wal_receiver WHERE pid IS NOT NULL),
   'senders', (SELECT coalesce(json_agg(json_build_object('pid', pid, 'application', application_name, 'address', host(client_addr),
       'state', state, 'sent', sent_lsn::text, 'flush', flush_lsn::text, 'replay', replay_lsn::text, 'sync', sync_state,
       'lag', extract(epoch FROM replay_lag)::float8, 'role', usename) ORDER BY application_name, pid), '[]'::json)
@@ -124,6 +124,7 @@ interface RawReceiver {
   readonly slot: string | null;
   readonly timeline: number | null;
   readonly flushed: string | null;
+  readonly heard: number | null;
 }
 
 type RawSetting = readonly [string | null, string | null, string, string | null, number | null, boolean];
@@ -223,6 +224,7 @@ function receiverOf(raw: RawReceiver): Receiver {
     slotName: raw.slot === '' ? null : raw.slot,
     timeline: raw.timeline,
     flushedLsn: parseLsnOrNull(raw.flushed),
+    heardSecondsAgo: raw.heard,
   };
 }
 

@@ -60,6 +60,7 @@ export function openServer(session: Session, { signal, openDatabase, guard, modi
     otherManagers: async () => await askManagers(session, signal),
     hasClient: async (applicationName) => (await one(CLIENT_QUERY, [applicationName]))?.['there'] === 'true',
     unloggedTables: async () => await askUnloggedTables(session, openDatabase, signal),
+    collationMismatches: async () => (features(versionNumberOf(session.serverVersion)).collationVersionPerDatabase ? (await ask(COLLATIONS_QUERY)).map((row) => row['says'] ?? '') : []),
     positions: async () => parsePositions((await ask(POSITIONS_QUERY, { name: 'positions', deadlineMs: 10_000 }))[0]),
     startupWait: async () => (await one(STARTUP_WAIT_QUERY))?.['waits'] ?? null,
     role,
@@ -174,6 +175,10 @@ export function versionNumberOf(serverVersion: string): number {
 const STARTUP_WAIT_QUERY = `SELECT wait_event AS waits FROM pg_catalog.pg_stat_activity WHERE backend_type = 'startup'`;
 
 const PROMOTING_QUERY = `SELECT pg_is_in_recovery()::text AS recovery, (pg_is_in_recovery() AND (pg_stat_file('promote', true)).size IS NOT NULL)::text AS asked`;
+
+const COLLATIONS_QUERY = `
+SELECT datname || ' (made with ' || datcollversion || ', here ' || coalesce(pg_database_collation_actual_version(oid), 'none') || ')' AS says FROM pg_catalog.pg_database
+WHERE datcollversion IS DISTINCT FROM pg_database_collation_actual_version(oid) AND datcollversion IS NOT NULL AND datallowconn ORDER BY datname LIMIT 20`;
 
 const CLIENT_QUERY = 'SELECT EXISTS (SELECT FROM pg_catalog.pg_stat_activity WHERE application_name = $1)::text AS there';
 

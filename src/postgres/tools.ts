@@ -95,6 +95,15 @@ export interface EndOfWal {
   readonly lastRecordLsn: Lsn | null;
   /** Where the next record would be written. */
   readonly endLsn: Lsn;
+  readonly commits: CommitsSeen;
+}
+
+/** Commits in a stretch of the log, as their own records tell it. Times are ISO 8601 in UTC, by the clock of the server that wrote them. */
+export interface CommitsSeen {
+  readonly count: number;
+  /** `null` without any. */
+  readonly first: string | null;
+  readonly last: string | null;
 }
 
 export interface MarkStopped {
@@ -160,9 +169,9 @@ export interface Programs {
   surroundings(files: readonly string[]): Promise<Surroundings>;
   /**
    * Finds the last valid record in the WAL of a stopped server with this control data, reading its timeline from `from` on, where a record
-   * begins or would begin. Throws `wal-unreadable`.
+   * begins or would begin, and counts the commits that begin at `countFrom` (default `from`) or after. Throws `wal-unreadable`.
    */
-  endOfWal(directory: string, control: Pick<ControlData, 'timeline' | 'walSegmentBytes'>, from: Lsn): Promise<EndOfWal>;
+  endOfWal(directory: string, control: Pick<ControlData, 'timeline' | 'walSegmentBytes'>, from: Lsn, countFrom?: Lsn): Promise<EndOfWal>;
   /**
    * The two acts between shutdown and promote of a switchover, in one round trip: reads pg_control of the stopped server and, when it is
    * shut down with its last checkpoint before `replayed`, makes standby.signal and syncs it and its directory. Not where another server than

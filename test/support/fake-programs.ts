@@ -202,7 +202,7 @@ export class FakePrograms implements Programs {
       const data = this.#data(directory);
       if (!data.has('pg_wal/records')) throw new PgreplError('unfinished', 'wal-unreadable', `the WAL in ${directory} cannot be read`);
       const records = data.records().filter((record) => record.start >= from && record.timeline === timeline);
-      return { lastRecordLsn: records.at(-1)?.start ?? null, endLsn: records.at(-1)?.end ?? from };
+      return { lastRecordLsn: records.at(-1)?.start ?? null, endLsn: records.at(-1)?.end ?? from, commits: { count: 0, first: null, last: null } };
     });
   }
 

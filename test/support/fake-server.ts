@@ -77,7 +77,7 @@ export class FakeServer implements Server {
                 senderPort: upstream.port,
                 slotName: upstream.slot,
                 timeline: data.walTimeline(),
-                flushedLsn: server.received as Lsn | null,
+                flushedLsn: server.received as Lsn | null, heardSecondsAgo: 0,
               },
         senders: this.#senders(server),
         slots: this.#slots(server, data),
@@ -202,6 +202,10 @@ export class FakeServer implements Server {
 
   async setSystemSettings(values: Readonly<Record<string, string>>): Promise<void> {
     for (const [name, value] of Object.entries(values)) await this.#alterSystem(`set ${name}`, name, `${name} = ${quoteConf(value)}\n`);
+  }
+
+  async collationMismatches(): Promise<readonly string[]> {
+    return await this.#ask(() => []);
   }
 
   async startupWait(): Promise<string | null> {

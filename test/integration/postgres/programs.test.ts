@@ -136,8 +136,13 @@ eachMajor(({ binDir }) => {
     if (control === null) throw new Error('no control data');
     const end = await tools.endOfWal(directory, control, control.redoLsn);
     expect(end.endLsn).toBeGreaterThanOrEqual(written);
+    expect(end.commits.count).toBeGreaterThanOrEqual(301);
+    expect(Math.abs(Date.parse(end.commits.last ?? '') - Date.now())).toBeLessThan(60_000);
+    // What ends there is not after it; one byte earlier, and the last commit is.
+    expect((await tools.endOfWal(directory, control, control.redoLsn, written)).commits.count).toBe(0);
+    expect((await tools.endOfWal(directory, control, control.redoLsn, addBytes(written, -1))).commits.count).toBeLessThanOrEqual(1);
     // From its end on there is nothing more.
-    expect(await tools.endOfWal(directory, control, end.endLsn)).toEqual({ lastRecordLsn: null, endLsn: end.endLsn });
+    expect(await tools.endOfWal(directory, control, end.endLsn)).toEqual({ lastRecordLsn: null, endLsn: end.endLsn, commits: { count: 0, first: null, last: null } });
     expect(await failure(tools.endOfWal(directory, control, addBytes(end.endLsn, 2n ** 40n + 8n)))).toMatchObject({ code: 'wal-unreadable' });
     await it.start('node1');
     // Crash recovery writes its checkpoint as the very next record (or an end-of-recovery record, before that checkpoint).

@@ -59,7 +59,7 @@ export function primary(name: string, standbys: readonly string[], words: Server
 /** A standby that receives from the server at this port, and has everything. */
 export function standby(name: string, upstreamPort = 5433, words: ServerWords = {}): NodeFacts {
   const at = parseLsn(CURRENT);
-  const receiver = { pid: 50, status: 'streaming', senderHost: '127.0.0.1', senderPort: upstreamPort, slotName: name, timeline: 1, flushedLsn: at };
+  const receiver = { pid: 50, status: 'streaming', senderHost: '127.0.0.1', senderPort: upstreamPort, slotName: name, timeline: 1, flushedLsn: at, heardSecondsAgo: 0.1 };
   const { settings: set = {}, ...more } = words;
   return facts(name, {
     server: server(name, {

@@ -46,6 +46,6 @@ test('no answer, a refused port and words of the server: 10, 10, and 8 with its 
 });
 
 test('G18 a role without rights: a warning, and no finding made of what it may not see', () => {
-  const blind = factsOf(standby('x', 5440, { seesAll: false, receiver: { pid: 5, status: 'unknown', senderHost: null, senderPort: null, slotName: null, timeline: null, flushedLsn: null }, settings: { primary_conninfo: '' } }));
+  const blind = factsOf(standby('x', 5440, { seesAll: false, receiver: { pid: 5, status: 'unknown', senderHost: null, senderPort: null, slotName: null, timeline: null, flushedLsn: null, heardSecondsAgo: null }, settings: { primary_conninfo: '' } }));
   expect(judge(blind).findings.map(({ id, level }) => [id, level])).toEqual([['no-permission', 'warning']]);
 });
