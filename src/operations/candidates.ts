@@ -67,12 +67,17 @@ export function describeCandidates(candidates: readonly Candidate[], old: Refere
     // Both are commit times by the clock of the old primary.
     const seconds = behind === 0 || replayedAt === null || old?.lastCommit == null ? null : Math.max(0, (Date.parse(old.lastCommit) - Date.parse(replayedAt)) / 1_000);
     const whom = known === null ? (best?.node.spec.name ?? '') : (old?.name ?? '');
-    const far = behind === 0 ? '' : `, ${old !== null && old.end === null ? 'at least ' : ''}${renderBytes(behind)} (${behind} B)${seconds === null ? '' : ` and ${seconds.toFixed(1)} s`} behind ${whom}`;
+    const far = behind === 0 ? '' : `, ${old !== null && old.end === null ? 'at least ' : ''}${exactBytes(behind)}${seconds === null ? '' : ` and ${seconds < 0.1 ? 'less than 0.1' : seconds.toFixed(1)} s`} behind ${whom}`;
     const last = age === null || replayedAt === null ? '' : `, last commit replayed ${Math.round(age)} s ago (${renderTime(replayedAt)})`;
     const left = toReplay(one.node);
     const marks = [...(isDelayed(one.node) ? ['delayed'] : []), ...(isHeldUp(one.node) ? ['replay paused'] : []), ...(isArchiveOnly(one.node) ? ['from the archive only'] : []), ...(left > 1024 * 1024 ? [`${renderBytes(left)} still to replay`] : [])];
     return `${one.node.spec.name}: timeline ${one.timeline}, has ${renderLsn(one.position)}${far}${last}${marks.map((mark) => `, ${mark}`).join('')}`;
   });
+}
+
+/** `104 B`, `4 kB (4096 B)` */
+export function exactBytes(bytes: number): string {
+  return bytes < 1024 ? `${bytes} B` : `${renderBytes(bytes)} (${bytes} B)`;
 }
 
 /** `2026-11-25 07:01:02 UTC` of an ISO 8601 time. */
@@ -84,9 +89,10 @@ export function renderTime(iso: string): string {
 export function betterThan(chosen: Candidate, candidates: readonly Candidate[]): readonly Reason[] {
   const best = candidates[0];
   if (best === undefined || best === chosen || (best.timeline === chosen.timeline && best.position <= chosen.position)) return [];
+  const more = bytesBetween(chosen.position, best.position);
   const message =
     best.timeline === chosen.timeline
-      ? `${best.node.spec.name} is ahead of ${chosen.node.spec.name} by ${bytesBetween(chosen.position, best.position)} bytes (${renderBytes(bytesBetween(chosen.position, best.position))})`
+      ? `${best.node.spec.name} is ahead of ${chosen.node.spec.name} by ${more} bytes${more < 1024 ? '' : ` (${renderBytes(more)})`}`
       : `${best.node.spec.name} is on timeline ${best.timeline}, ${chosen.node.spec.name} on the older ${chosen.timeline}`;
   return [{ code: 'better-candidate', node: chosen.node.spec.name, message, hint: 'What it has more would be lost, and it could not follow.', next: [`pgrepl promote ${best.node.spec.name}`] }];
 }

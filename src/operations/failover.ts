@@ -1,4 +1,4 @@
-import { refuseOn, type Reason } from '../errors.ts';
+import { refusal, refuseOn, type Reason } from '../errors.ts';
 import type { Step } from '../steps/index.ts';
 import type { World } from '../steps/world.ts';
 import type { TopologyEdit } from '../topology/topology.ts';
@@ -36,11 +36,11 @@ export async function decideFailover(world: World, view: ClusterView, stopped: N
   ]);
   const siblings = view.nodes.filter((node) => node !== chosen.node && node.facts.server?.inRecovery === true && follows(view, node, stopped));
   const after = siblings.filter((node) => !isAhead(candidates, node, chosen));
-  refuseOn(title, [
-    ...lossOf(chosen, candidates, old, view, want),
-    ...fence,
-    ...judgeCandidate(view, stopped, chosen.node, after, 'failover'),
-  ]);
+  const table = [old.says, ...describeCandidates(candidates, { name: stopped?.spec.name ?? 'the old primary', end: old.end, atLeast: old.atLeast?.lsn ?? null, lastCommit: lastCommitOf(candidates, old) })];
+  const loss = lossOf(chosen, candidates, old, view, want);
+  const reasons = [...loss, ...fence, ...judgeCandidate(view, stopped, chosen.node, after, 'failover')];
+  // Whoever is asked to accept a loss sees what it was measured by.
+  if (reasons.length > 0) throw refusal(title, reasons).as('refused', loss.length === 0 ? {} : { details: [...table, ...(old.proof === null ? [] : [old.proof])] });
   const name = chosen.node.spec.name;
   const fences: TopologyEdit[] = stopped === null ? unseen.map((node) => ({ edit: 'set-fence', name: node.spec.name, fenced: want.fenced })) : [];
   return {
@@ -52,8 +52,7 @@ export async function decideFailover(world: World, view: ClusterView, stopped: N
       notices: [
         `failover: ${stopped?.spec.name ?? 'the old primary'} is not asked, and does not come back by itself`,
         ...(stopped === null ? [`stated by the operator: ${want.fenced ?? ''}`] : [`if ${stopped.spec.name} can simply be started again, that loses nothing: pgrepl init-primary ${stopped.spec.name} --start`]),
-        old.says,
-        ...describeCandidates(candidates, { name: stopped?.spec.name ?? 'the old primary', end: old.end, atLeast: old.atLeast?.lsn ?? null, lastCommit: lastCommitOf(candidates, old) }),
+        ...table,
         ...describeLoss(chosen, old, view),
         ...describeReplay(chosen),
         ...siblings.filter((node) => !after.includes(node)).map((node) => `${node.spec.name} is ahead of ${name} and cannot follow it; it needs rejoin`),

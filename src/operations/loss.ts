@@ -2,7 +2,7 @@ import type { Reason } from '../errors.ts';
 import { bytesBetween } from '../postgres/lsn.ts';
 import type { CommitsSeen } from '../postgres/tools.ts';
 import { renderBytes } from '../postgres/units.ts';
-import { betterThan, isArchiveOnly, isDelayed, isHeldUp, renderTime, toReplay, type Candidate } from './candidates.ts';
+import { betterThan, exactBytes, isArchiveOnly, isDelayed, isHeldUp, renderTime, toReplay, type Candidate } from './candidates.ts';
 import type { ClusterView } from './cluster.ts';
 import { lackOf, type OldPrimary } from './old-primary.ts';
 import type { Promote } from './wants.ts';
@@ -12,11 +12,10 @@ export function lossOf(chosen: Candidate, candidates: readonly Candidate[], old:
   const name = chosen.node.spec.name;
   const better = betterThan(chosen, candidates);
   const lack = lackOf(chosen.position, old);
-  const proof = old.proof === null ? [] : [old.proof];
   if (old.end === null) {
     if (want.acceptLoss === 'unknown') return [];
-    const atLeast = lack === null || lack.bytes === 0 ? '' : `, at least ${lack.bytes} bytes (${renderBytes(lack.bytes)})`;
-    return [...better, { code: 'loss-unknown', node: name, message: `how much would be lost is unknown: the WAL of the old primary cannot be read${atLeast}`, hint: [old.says, ...proof].join('; '), next: [`pgrepl promote ${name}${want.fenced === null ? '' : ` --fenced "${want.fenced}"`} --accept-loss unknown`] }, ...mayHaveMore(chosen, old, view)];
+    const atLeast = lack === null || lack.bytes === 0 ? '' : `, at least ${bytesOf(lack.bytes)}`;
+    return [...better, { code: 'loss-unknown', node: name, message: `how much would be lost is unknown: the WAL of the old primary cannot be read${atLeast}`, hint: 'Where nothing can be measured, only the word unknown accepts it.', next: [`pgrepl promote ${name}${want.fenced === null ? '' : ` --fenced "${want.fenced}"`} --accept-loss unknown`] }, ...mayHaveMore(chosen, old, view)];
   }
   const loss = lack?.bytes ?? 0;
   if (loss === 0) return better;
@@ -27,8 +26,8 @@ export function lossOf(chosen: Candidate, candidates: readonly Candidate[], old:
     {
       code: 'loss',
       node: name,
-      message: `${loss} bytes (${renderBytes(loss)}) that ${old.node?.spec.name ?? 'the old primary'} wrote are not on ${name} and would be lost${old.commits === null ? '' : `: ${renderCommits(old.commits)}`}`,
-      hint: ['If the old primary can be started again, nothing is lost', ...proof].join('; '),
+      message: `${bytesOf(loss)} that ${old.node?.spec.name ?? 'the old primary'} wrote are not on ${name} and would be lost${old.commits === null ? '' : `: ${renderCommits(old.commits)}`}`,
+      hint: 'If the old primary can be started again, nothing is lost.',
       next: [...start, `pgrepl promote ${name} --accept-loss ${loss}`],
     },
     ...mayHaveMore(chosen, old, view),
@@ -41,7 +40,7 @@ function mayHaveMore(chosen: Candidate, old: OldPrimary, view: ClusterView): rea
   const stopped = old.stopped.flatMap(({ node, end }): Reason[] => {
     const more = end === null ? null : bytesBetween(chosen.position, end);
     if (more !== null && more <= 0) return [];
-    const has = more === null ? 'may have more' : `has ${renderBytes(more)} (${more} B) more`;
+    const has = more === null ? 'may have more' : `has ${exactBytes(more)} more`;
     return [{ code: 'standby-may-have-more', node: node.spec.name, message: `${node.spec.name} is stopped, and ${has} than ${name}`, hint: 'Start it and look again: what it has more is lost otherwise, and it could not follow.', next: ['pgrepl promote --dry-run'] }];
   });
   const unseen = view.nodes.filter((node) => node !== old.node && node.facts.server === null && !old.stopped.some((one) => one.node === node));
@@ -59,14 +58,19 @@ export function describeLoss(chosen: Candidate, old: OldPrimary, view: ClusterVi
   const lack = lackOf(chosen.position, old);
   const more = mayHaveMore(chosen, old, view).map(({ message }) => message);
   if (old.end !== null && lack?.bytes === 0) return [`nothing is lost: ${name} has everything that ${old.node?.spec.name ?? 'the old primary'} wrote`];
-  const lost = lack === null ? 'nobody can tell' : `${lack.exact ? '' : 'unknown, at least '}${lack.bytes} bytes (${renderBytes(lack.bytes)})${old.commits === null ? '' : `: ${renderCommits(old.commits)}`}`;
+  const lost = lack === null ? 'nobody can tell' : !lack.exact && lack.bytes === 0 ? `unknown; ${name} has all that anybody can tell of` : `${lack.exact ? '' : 'unknown, at least '}${bytesOf(lack.bytes)}${old.commits === null ? '' : `: ${renderCommits(old.commits)}`}`;
   return [`lost: ${lost}`, ...(old.proof === null ? [] : [old.proof]), ...more];
+}
+
+/** For what `--accept-loss` is to name: `104 bytes`, `4096 bytes (4 kB)`. */
+function bytesOf(bytes: number): string {
+  return `${bytes} bytes${bytes < 1024 ? '' : ` (${renderBytes(bytes)})`}`;
 }
 
 /** `3 commits, from 2026-11-25 07:01:02 to 07:01:04 UTC` */
 export function renderCommits({ count, first, last }: CommitsSeen): string {
   if (count === 0) return 'no commit is among them';
-  if (count === 1 || first === null || last === null || first === last) return `${count} commit${count === 1 ? '' : 's'}${last === null ? '' : `, at ${renderTime(last)}`}`;
+  if (first === null || last === null || renderTime(first) === renderTime(last)) return `${count} commit${count === 1 ? '' : 's'}${last === null ? '' : `, at ${renderTime(last)}`}`;
   return `${count} commits, from ${renderTime(first)} to ${renderTime(last)}`;
 }
 
@@ -75,7 +79,7 @@ export function describeReplay(chosen: Candidate): readonly string[] {
   const name = chosen.node.spec.name;
   const { node } = chosen;
   const left = toReplay(node);
-  const what = left === 0 ? '' : `${renderBytes(left)} (${left} B)`;
+  const what = left === 0 ? '' : exactBytes(left);
   const notices: string[] = [];
   if (isHeldUp(node)) notices.push(`replay on ${name} is paused: promoting it applies ${what === '' ? 'whatever it holds back' : `the ${what} that it holds back`}. If the pause keeps a mistake from being replayed, promote another one`);
   else if (isDelayed(node)) notices.push(`${name} is delayed: promoting it applies ${what === '' ? 'whatever it holds back' : `the ${what} that it holds back`} at once, and the delay is lost`);

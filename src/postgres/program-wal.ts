@@ -39,7 +39,7 @@ const NOT_INSTALLED = 3;
 const WALDUMP_SCRIPT = `
 [ -x "$1" ] || exit ${NOT_INSTALLED}
 "$1" -p "$2" -t "$3" -s "$4" | awk -v from="$5" '
-  function place(lsn, part) { split(lsn, part, "/"); return sprintf("%8s%8s", part[1], part[2]) }
+  function place(lsn, part) { split(lsn, part, "/"); sub(/^0+/, "", part[1]); sub(/^0+/, "", part[2]); return sprintf("%8s%8s", part[1], part[2]) }
   BEGIN { start = place(from) }
   function count(line) {
     commits++

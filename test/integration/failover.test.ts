@@ -267,11 +267,11 @@ trioStories({}, (trio, { each, once }) => {
     }, { upstreams: { node3: 'node2' } });
   });
 
-  once('a started old primary after the plan was shown: it is seen again before the request, and refused', async () => {
+  once('pro.4 a started old primary after the plan was shown: it is seen again before the request, and refused', async () => {
     await trio(async (m) => {
       await m.stopServer('node1');
       await freeze(m, 'node3');
-      const ran = m.start(['promote', 'node2', '--yes', '--json']);
+      const ran = m.start(['promote', 'node2', '--failover', '--yes', '--json']);
       // It waits for node3 to answer; meanwhile somebody starts the old primary.
       await m.startServer('node1');
       await thaw(m, 'node3');
