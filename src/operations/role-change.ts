@@ -148,6 +148,7 @@ export async function healAfterRoleChange(world: World, view: ClusterView, prima
   const notices: string[] = [];
   const later: NodeView[] = [];
   const reasons: Reason[] = [];
+  const closed: NodeView[] = [];
   const history = parseHistory(await (await world.node(name).server()).timelineHistory(server.timeline));
   for (const node of view.nodes) {
     if (node === primary) continue;
@@ -167,7 +168,12 @@ export async function healAfterRoleChange(world: World, view: ClusterView, prima
     // One that has written its last record and still waits for a slow standby is as good as down: its start waits for the end.
     const prepared = hasSignal && (state === 'down' || state === 'stopping') && control?.state === 'shut down' && valuesOf(node.config?.standby ?? null).has('primary_conninfo');
     if (!prepared || directoryMode === LOCKED_MODE) {
-      if (state === 'down') notices.push(`${node.spec.name} is stopped and stays so`);
+      // It was taken for shut off by a statement, and can be seen now: what is seen takes the place of what was stated.
+      if (node.spec.fenced !== undefined && state === 'down' && !hasSignal && control !== null && control.timeline < server.timeline) {
+        if (directoryMode !== LOCKED_MODE) steps.push({ kind: 'lock-directory', node: node.spec.name, directory: place.pgdata });
+        closed.push(node);
+        notices.push(`${node.spec.name} is seen to be stopped, and left unable to start (mode 0701), its WAL untouched: its fence is closed`);
+      } else if (state === 'down') notices.push(`${node.spec.name} is stopped and stays so`);
       continue;
     }
     const verdict = judgeHistory({ timeline: control.timeline, endLsn: control.checkpointLsn }, { timeline: server.timeline, history });
@@ -184,11 +190,11 @@ export async function healAfterRoleChange(world: World, view: ClusterView, prima
   refuseOn(`promote ${name}`, reasons);
   const inMemory = (server.settings['primary_conninfo']?.value ?? '') !== '';
   if (inMemory || valuesOf(primary.config?.standby ?? null).has('primary_conninfo')) late.push(noStandbyFile(primary));
-  late.push(...staleSlots(view, primary, steps.length > 0));
+  late.push(...staleSlots(view, primary, steps.some(({ kind }) => kind !== 'lock-directory')));
   return {
     plan: { title: `promote ${name}`, command: `pgrepl promote ${name}`, basis: basisOf(view), steps: [...steps, ...late], notices },
-    edits: editsAfter(view, primary),
-    done: `${name} is the primary${steps.length === 0 ? '' : ', and the others stream from it'}`,
+    edits: [...editsAfter(view, primary), ...closed.map((node): TopologyEdit => ({ edit: 'set-fence', name: node.spec.name, fenced: null }))],
+    done: `${name} is the primary${steps.some(({ kind }) => kind !== 'lock-directory') ? ', and the others stream from it' : ''}${closed.length === 0 ? '' : `, and ${namesOf(closed)} cannot start`}`,
     next: ['pgrepl status'],
     question: null,
     remains: leftBehind(later, primary),

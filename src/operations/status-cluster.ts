@@ -5,7 +5,7 @@ import { isAlone, isForeign, positionOf, roleOf, stateOf, type StatusView, type 
 
 /** What is wrong with the cluster as a whole: who writes, whose copy it is, and streams that go round. */
 export function clusterFindings(view: StatusView): readonly Finding[] {
-  return [...primaryFindings(view), ...view.nodes.flatMap((node) => [...foreignFindings(node, view), ...fenceFindings(node)]), ...circleFindings(view), ...clockFindings(view)];
+  return [...primaryFindings(view), ...view.nodes.flatMap((node) => [...foreignFindings(node, view), ...fenceFindings(node, view)]), ...circleFindings(view), ...clockFindings(view)];
 }
 
 function primaryFindings(view: StatusView): readonly Finding[] {
@@ -79,17 +79,19 @@ function foreignFindings(node: ViewedNode, view: StatusView): readonly Finding[]
   ];
 }
 
-function fenceFindings(node: ViewedNode): readonly Finding[] {
+function fenceFindings(node: ViewedNode, view: StatusView): readonly Finding[] {
   const { fenced } = node.spec;
   if (fenced === undefined) return [];
+  const { where, commands } = fenceByHand(node.spec);
+  const primary = node.facts.state === 'down' ? (view.primary?.name ?? null) : null;
   return [
     {
       id: 'open-fence',
       level: 'critical',
       node: node.name,
       says: `${node.name} was taken for shut off by a statement only ("${fenced}"), and has not come back as a standby`,
-      hint: `If ${node.name} runs anywhere it may take writes that are lost. ${capital(fenceByHand(node.spec).where)}: ${fenceByHand(node.spec).commands.join(' && ')}. Then rejoin it; that closes this.`,
-      next: [`pgrepl rejoin ${node.name}`],
+      hint: primary !== null ? `It can be seen again, and is stopped: a promote of ${primary} locks it and closes this, a rejoin brings it back.` : `If ${node.name} runs anywhere it may take writes that are lost. ${capital(where)}: ${commands.join(' && ')}. When pgrepl can see it there, stopped, the same promote closes this.`,
+      next: [...(primary === null ? [] : [`pgrepl promote ${primary}`]), `pgrepl rejoin ${node.name}`],
     },
   ];
 }

@@ -119,7 +119,12 @@ trioStories({}, (trio, { each, once }) => {
       await neverTwoWriters(m, async () => {
         await expect(m.startServer('node1')).rejects.toThrow(/could not start server/);
       });
-      expect((await statusOf(m)).exit).toBe(8);
+      // Critical until it is closed: by the same promote, now that it is seen.
+      const seen = await statusOf(m);
+      expect([seen.exit, seen.finding('open-fence').next[0]]).toEqual([8, expect.stringContaining('promote node2')]);
+      await m.ok(['promote', 'node2', '--yes']);
+      expect(await readFile(m.clusterFile, 'utf8')).not.toContain('PDU');
+      expect((await statusOf(m)).finding('fenced')).toMatchObject({ node: 'node1', level: 'warning' });
       await expectRoles(m, AFTER);
     });
   });

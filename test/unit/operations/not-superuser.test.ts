@@ -4,7 +4,7 @@ import { FakeFleet } from '../../support/fake-world.ts';
 import { givenForeignPrimary } from '../../support/given.ts';
 import { attempt, newDesk, specOf } from '../../support/rehearsal.ts';
 
-test('a server that gives no superuser, as managed services do, is refused before anything is touched (hazard M10)', async () => {
+test('a server that gives no superuser, as managed services do, is refused before anything is touched (hazards M10, H11)', async () => {
   const given = givenForeignPrimary();
   const server = given.running('node1');
   if (server === null) throw new Error('it does not run');

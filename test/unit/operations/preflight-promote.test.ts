@@ -42,7 +42,7 @@ describe('a shutdown that would be long or harmful is refused before', () => {
     ['a failure of the archive long ago', { inventory: { archiveFailing: true } }, []],
     ['I12 a base backup runs', { inventory: { runningBackups: 1 } }, ['backup-running']],
     ['F03 commits wait for a synchronous standby', { inventory: { waitingForSync: 2 } }, ['commits-wait']],
-    ['M09 somebody else manages it', { inventory: { otherManagers: ['Patroni'] } }, ['managed-by-other']],
+    ['M09 H21 somebody else manages it', { inventory: { otherManagers: ['Patroni'] } }, ['managed-by-other']],
     ['A24 a slot that logical senders wait for is used by nobody', { one: { settings: { synchronized_standby_slots: '"node2", gone' } } }, ['synchronized-slot-inactive']],
     ['A24 all of them are used', { one: { settings: { synchronized_standby_slots: 'node2,node3' } } }, []],
     ['I06 a receiver that is far behind', { one: { senders: [sender('slow', { flushLsn: addBytes(parseLsn(CURRENT), -17 * 1024 * 1024) })] } }, ['receiver-behind']],
@@ -84,6 +84,12 @@ describe('a standby that could not take over is refused before', () => {
     const bare = { ...three, config: null };
     expect(judgeCandidate(view, one, two, [bare], 'planned').map(({ code, node }) => [code, node])).toEqual([['not-prepared', 'node3']]);
   });
+});
+
+test('H23 G15 a standby that has not reached consistency lets nobody in, and cannot take over yet', () => {
+  const { view, one, three } = trio();
+  const early = viewed(facts('node2', { state: 'starting', trouble: 'the server is starting up' }));
+  expect(judgeCandidate({ ...view, nodes: [one, early, three] }, one, early, [], 'failover')).toMatchObject([{ code: 'candidate-down', message: 'node2 cannot take over: the server is starting up' }]);
 });
 
 test('G09 G08 the newest history first, then the later of received and replayed; a delayed one loses a tie', () => {
