@@ -3,7 +3,7 @@ import { chmod, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import type { Machine } from '../support/cluster.ts';
-import { freeze, thaw } from '../support/freeze.ts';
+import { crash, freeze, thaw } from '../support/freeze.ts';
 import { expectNothingLost, expectRoles, neverTwoWriters, type Roles } from '../support/roles.ts';
 import type { RunningPgrepl } from '../support/run-pgrepl.ts';
 import { trioStories } from '../support/trio.ts';
@@ -255,13 +255,6 @@ async function eventually(look: () => boolean | Promise<boolean>, what: string):
     if (performance.now() > until) throw new Error(`not within 20 s: ${what}`);
     await pause(10);
   }
-}
-
-/** Every process of the server at once, frozen ones too, as in a power cut; also until none is a zombie any more, which a postmaster takes for alive. */
-async function crash(m: Machine, node: string): Promise<void> {
-  const pids = await freeze(m, node);
-  for (const pid of pids) process.kill(pid, 'SIGKILL');
-  await eventually(() => pids.every((pid) => !existsSync(`/proc/${pid}`)), `${node} is gone`);
 }
 
 async function backend(m: Machine, node: string, type: string): Promise<number> {

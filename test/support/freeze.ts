@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import type { Machine } from './cluster.ts';
 import { processesUnder } from './leftovers.ts';
 
@@ -12,6 +12,20 @@ export async function freeze(m: Machine, node: string, which: RegExp = /./): Pro
 /** Lets them go on. */
 export async function thaw(m: Machine, node: string): Promise<void> {
   for (const pid of await serverProcesses(m, node)) process.kill(pid, 'SIGCONT');
+}
+
+/**
+ * Every process of the server at once, frozen ones too, as in a power cut; returns when none is even a zombie any more, which a postmaster takes
+ * for a running server.
+ */
+export async function crash(m: Machine, node: string): Promise<void> {
+  const pids = await freeze(m, node);
+  for (const pid of pids) process.kill(pid, 'SIGKILL');
+  const until = performance.now() + 20_000;
+  while (pids.some((pid) => existsSync(`/proc/${pid}`))) {
+    if (performance.now() > until) throw new Error(`processes of ${node} are still there`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
 }
 
 /** Pids of a running server, the postmaster first; `which` is held against the titles of the others. */
