@@ -108,7 +108,7 @@ export function alreadyMade(facts: AddStandbyFacts): 'no' | 'stopped' | 'running
 }
 
 /** The steps of a copy, from the open doors to the proof. `replacing`: of a rejoin, whose old directory is moved aside before the new one gets its name. */
-export async function planCopy(world: World, want: AddStandby, facts: AddStandbyFacts, replacing: { readonly aside: string; readonly step: Step } | null = null): Promise<readonly Step[]> {
+export async function planCopy(world: World, want: AddStandby, facts: AddStandbyFacts, replacing: { readonly aside: string; readonly step: Step; readonly slot: string | null } | null = null): Promise<readonly Step[]> {
   const { primary, upstream, standby, staging, view } = facts;
   const { place } = standby.facts;
   const name = place.name;
@@ -130,7 +130,7 @@ export async function planCopy(world: World, want: AddStandby, facts: AddStandby
       kind: 'prepare-staging',
       node: name,
       staging,
-      marker: { format: 1, node: name, cluster: place.cluster, command: replacing === null ? 'add-standby' : 'rejoin', pgdata: place.pgdata, slot: name, upstream: upstream.spec.name, systemIdentifier, also, ...(replacing === null ? {} : { aside: replacing.aside }) },
+      marker: { format: 1, node: name, cluster: place.cluster, command: replacing === null ? 'add-standby' : 'rejoin', pgdata: place.pgdata, slot: replacing === null ? name : replacing.slot, upstream: upstream.spec.name, systemIdentifier, also, ...(replacing === null ? {} : { aside: replacing.aside }) },
     },
     { kind: 'create-slot', node: upstream.spec.name, slot: name, claimedBy: { node: name, holder: staging.holder } },
     {

@@ -24,7 +24,8 @@ export async function nodeLog(world: World, node: NodeView): Promise<NodeLog> {
   const name = node.spec.name;
   if (server !== null) {
     const history = parseHistory(await (await world.node(name).server()).timelineHistory(server.timeline));
-    return { spans: spansOf(server.timeline, history), endLsn: laterLsn(server.receivedLsn, server.replayedLsn) ?? parseLsn('0/0'), endedAs: 'standby' };
+    const endLsn = laterLsn(server.receivedLsn, server.replayedLsn) ?? parseLsn('0/0');
+    return { spans: spansOf(server.timeline, history), endLsn, writtenLsn: endLsn, endedAs: 'standby' };
   }
   if (control === null) throw new Error('a stopped node without control data');
   const programs = await world.node(name).programs();
@@ -36,7 +37,7 @@ export async function nodeLog(world: World, node: NodeView): Promise<NodeLog> {
   const from = timeline === control.timeline ? startOf(control) : begin;
   const { endLsn } = await programs.endOfWal(place.pgdata, { timeline, walSegmentBytes: control.walSegmentBytes }, from);
   const wasStandby = control.state === 'shut down in recovery' || control.state === 'in archive recovery' || (hasSignal && control.state !== 'shut down');
-  return { spans, endLsn: laterLsn(endLsn, control.minRecoveryLsn) ?? endLsn, endedAs: wasStandby ? 'standby' : 'primary' };
+  return { spans, endLsn: laterLsn(endLsn, control.minRecoveryLsn) ?? endLsn, writtenLsn: endLsn, endedAs: wasStandby ? 'standby' : 'primary' };
 }
 
 function startOf(control: ControlData): Lsn {

@@ -1,5 +1,5 @@
 import { PgreplError, type Reason } from '../errors.ts';
-import { parseLsn, renderLsn, type Lsn } from '../postgres/lsn.ts';
+import { renderLsn, type Lsn } from '../postgres/lsn.ts';
 import type { TimelineSpan } from '../postgres/timeline.ts';
 import type { WalContent, WalStretch } from '../postgres/tools.ts';
 import { renderBytes } from '../postgres/units.ts';
@@ -32,7 +32,7 @@ export async function countLoss(world: World, node: NodeView, log: NodeLog, prim
   const programs = await world.node(node.spec.name).programs();
   let content: WalContent | null = null;
   try {
-    content = await programs.walContent(node.facts.place.pgdata, stretchesFrom(log.spans, from ?? parseLsn('0/0')));
+    if (from !== null) content = await programs.walContent(node.facts.place.pgdata, stretchesFrom(log.spans, from));
   } catch (error) {
     if (!(error instanceof PgreplError) || error.kind === 'bug' || error.kind === 'interrupted') throw error;
   }
@@ -58,7 +58,7 @@ export function isData(loss: RejoinLoss | null): boolean {
 export function describeLoss(loss: RejoinLoss): string {
   const { content } = loss;
   const where = loss.from === null ? '' : `${loss.bytes < 1024 ? `${loss.bytes} bytes` : `${loss.bytes} bytes, ${renderBytes(loss.bytes)},`} of WAL ${loss.exact ? 'past' : 'from'} ${renderLsn(loss.from)}`;
-  if (content === null) return `an unknown number of transactions (its log cannot be read)${where === '' ? '' : `, ${where}`}`;
+  if (content === null) return `an unknown number of transactions${where === '' ? '' : ` (${where})`}: ${loss.from === null ? 'nobody can tell from where on its log is its own' : 'its log cannot be read'}`;
   const count = content.commits === 0 ? 'no transactions' : `${loss.exact ? '' : 'up to '}${content.commits} ${content.commits === 1 ? 'transaction' : 'transactions'}`;
   const prepared = content.prepared === 0 ? '' : ` and ${content.prepared} prepared`;
   const last = content.lastCommitAt === null ? '' : `, the last committed at ${content.lastCommitAt}`;

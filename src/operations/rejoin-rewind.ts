@@ -57,7 +57,9 @@ export async function judgeRewind(world: World, node: NodeView, log: NodeLog, pr
   for (const space of spaces) {
     if ((await host.stat(`${place.pgdata}/pg_tblspc/${space.oid}`)) === null) refuse('tablespace-new', `tablespace "${space.name}" of ${source} (${space.location}) is not on ${name}: pg_rewind would make a link to that very place`, 'A copy anew gives it a place of its own.');
   }
-  const own = ownEntries((await host.list(place.pgdata)) ?? []);
+  const entries = (await host.list(place.pgdata)) ?? [];
+  if (entries.includes('backup_label')) refuse('not-consistent', `${name} has never come to the end of the copy or rewind that made it (its backup_label is there), and cannot be rewound again`);
+  const own = ownEntries(entries);
   const root = await host.stat(await host.realPath(place.pgdata));
   for (const entry of own) {
     const stat = await host.stat(`${place.pgdata}/${entry}`);
@@ -143,6 +145,14 @@ export function accessOf(view: ClusterView, node: NodeView, primary: NodeView): 
   };
 }
 
+/** Takes back what an interrupted rewind left open on the primary; nothing when there is none. Reads only. */
+export async function accessLeft(world: World, { view, node, primary }: { readonly view: ClusterView; readonly node: NodeView; readonly primary: NodeView }): Promise<readonly Step[]> {
+  const access = accessOf(view, node, primary);
+  if (access === null) return [];
+  const open = (primary.config?.hba ?? '').includes(`# pgrepl begin ${access.label} `) || (await world.node(node.spec.name).host.stat(access.passfile.path)) !== null;
+  return open ? [{ kind: 'end-rewind-access', ...access }] : [];
+}
+
 /** From a stopped directory whose log leads to the primary, to a standby that streams; old slots of its time as a primary go (hazard J20). Pure. */
 export function asStandbySteps(view: ClusterView, node: NodeView, upstream: NodeView, primary: NodeView): readonly Step[] {
   const { place } = node.facts;
@@ -155,7 +165,7 @@ export function asStandbySteps(view: ClusterView, node: NodeView, upstream: Node
     { kind: 'check-configuration', node: name, directory: place.pgdata, configFile },
     { kind: 'mark-standby', node: name, directory: place.pgdata, standbyFile: `${folder}/${STANDBY_CONF}` },
     { kind: 'start-server', node: name, directory: place.pgdata, configFile, as: 'standby' },
-    { kind: 'prove-streaming', node: name, upstream: upstream.spec.name, primary: primary.spec.name, delayed: node.spec.delay !== undefined },
+    { kind: 'prove-streaming', node: name, upstream: upstream.spec.name, primary: primary.spec.name, ...(node.spec.delay === undefined ? { delayed: false } : { delayed: true, mayHoldBack: true }) },
     ...oldSlots(view, node, upstream),
   ];
 }

@@ -10,6 +10,8 @@ export interface ServerLog {
 
 /** The log of the node that is to rejoin. `primary`: it wrote its log itself, last; then the number of its timeline alone proves nothing (hazard J01). */
 export interface NodeLog extends ServerLog {
+  /** Where the log that is there ends. Before `endLsn` where a copy or a rewind took pages that are newer than the log that came with them. */
+  readonly writtenLsn: Lsn;
   readonly endedAs: 'primary' | 'standby';
 }
 
@@ -30,10 +32,10 @@ export type LogVerdict =
   | { readonly verdict: 'other'; readonly from: Lsn | null; readonly because: string };
 
 /** Up to where the bytes of both logs must agree before anything is believed. Pure. */
-export function toCompare(node: ServerLog, primary: ServerLog): Lsn | null {
+export function toCompare(node: Pick<NodeLog, 'spans' | 'writtenLsn'>, primary: ServerLog): Lsn | null {
   const common = lastCommon(node.spans, primary.spans);
   if (common === null) return null;
-  const ends = [node.endLsn, common.lsn ?? primary.endLsn];
+  const ends = [node.writtenLsn, common.lsn ?? primary.endLsn];
   return ends.reduce((a, b) => (a < b ? a : b));
 }
 

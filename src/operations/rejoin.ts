@@ -17,9 +17,9 @@ import { finishedChange, titleOf, type RejoinFacts } from './rejoin-change.ts';
 import { decideCopyAnew, describeCopy } from './rejoin-copy.ts';
 import { hasSegments, nodeLog, primaryLog, provePrefix } from './rejoin-log.ts';
 import { countLoss, describeLoss, describeTables, isData, wouldDiscard } from './rejoin-loss.ts';
-import { accessOf, asStandbySteps, judgeRewind, noteOf, oldSlots, rewindSteps } from './rejoin-rewind.ts';
+import { accessLeft, asStandbySteps, judgeRewind, noteOf, oldSlots, rewindSteps } from './rejoin-rewind.ts';
 import { judgeLogs, toCompare, type NodeLog } from './rejoin-verdict.ts';
-import { followSteps } from './role-change.ts';
+import { followSteps, leftBehind } from './role-change.ts';
 import { RECOVERY_SETTINGS } from './settings.ts';
 import type { Rejoin } from './wants.ts';
 
@@ -114,15 +114,14 @@ async function alreadyBack(world: World, facts: RejoinFacts): Promise<Change> {
 }
 
 /** What an interrupted rejoin left behind on both sides. Reads only. */
-async function tidy(world: World, { view, node, primary }: RejoinFacts): Promise<{ readonly steps: readonly Step[] }> {
+async function tidy(world: World, facts: RejoinFacts): Promise<{ readonly steps: readonly Step[] }> {
+  const { node } = facts;
   const { host } = world.node(node.spec.name);
   const { staging, emptyHolder, place } = node.facts;
   const unfinished = await unfinishedKept(host, place.pgdata);
-  const access = accessOf(view, node, primary);
-  const open = access !== null && ((primary.config?.hba ?? '').includes(`# pgrepl begin ${access.label} `) || (await host.stat(access.passfile.path)) !== null);
   return {
     steps: [
-      ...(open ? [{ kind: 'end-rewind-access', ...access } as const] : []),
+      ...(await accessLeft(world, facts)),
       ...(unfinished === null ? [] : [{ kind: 'finish-kept', node: node.spec.name, place: unfinished.place } as const]),
       ...(staging === null && emptyHolder !== null ? [{ kind: 'finish-staging', node: node.spec.name, staging: { holder: emptyHolder, pgdata: place.pgdata } } as const] : []),
       ...(staging === null ? [] : [{ kind: 'finish-staging', node: node.spec.name, staging: { holder: staging.holder, pgdata: place.pgdata, ...(staging.marker.command === 'rejoin' ? { replaces: true as const } : {}) } } as const]),
@@ -183,7 +182,7 @@ async function decideByLogs(world: World, facts: RejoinFacts, want: Rejoin): Pro
     const programs = await world.node(name).programs();
     const configFile = node.config === null ? null : outsideConfig(node.config, node.facts.place.pgdata);
     const archive = (node.spec.restoreCommand ?? (node.facts.server?.settings['restore_command']?.value ?? (await programs.settingValue(node.facts.place.pgdata, configFile, 'restore_command')))) ?? '';
-    const there = hasSegments(await (await world.node(source).server()).walFiles(), theirs.spans, log.endLsn, log.endLsn < theirs.endLsn ? theirs.endLsn : log.endLsn, control.walSegmentBytes);
+    const there = hasSegments(await (await world.node(source).server()).walFiles(), theirs.spans, log.writtenLsn, log.writtenLsn < theirs.endLsn ? theirs.endLsn : log.writtenLsn, control.walSegmentBytes);
     if (!there && archive === '') return await copy([`${source} no longer has the WAL that ${name} would go on with: ${describeCopy(node, primary)}`]);
     return await planNothingNeeded(world, facts, log, verdict.because);
   }
@@ -274,7 +273,8 @@ async function planNothingNeeded(world: World, facts: RejoinFacts, log: NodeLog,
     ...left,
   ];
   const notice = `nothing needed: ${because}; ${running ? `it is pointed to ${upstream.spec.name}` : `it is started as a standby of ${upstream.spec.name}`}`;
-  return finishedChange(facts, `pgrepl rejoin ${name}`, steps, [notice], log.endedAs === 'primary' ? `Start ${name} as a standby of ${upstream.spec.name}?` : null, upstream);
+  const change = finishedChange(facts, `pgrepl rejoin ${name}`, steps, [notice], log.endedAs === 'primary' ? `Start ${name} as a standby of ${upstream.spec.name}?` : null, upstream);
+  return running ? { ...change, remains: leftBehind([node], upstream, `pgrepl rejoin ${name}`) } : change;
 }
 
 /** A standby that is lower than its primary in one of the five stops or stands still (hazard A01). Reads only. */

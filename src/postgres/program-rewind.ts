@@ -56,3 +56,9 @@ export async function copyEntries(host: Host, from: string, names: readonly stri
   const exit = await host.run({ argv: ['sh', '-c', COPY_SCRIPT, 'sh', from, to, ...names], effect: 'changes', deadlineMs: Infinity });
   if (exit.code !== 0) throw new PgreplError('undone', 'copy-failed', `${from} could not be copied to ${to}`, { details: lastLines(exit.stderr, 3) });
 }
+
+/** Made beside it and renamed over it, so that there is a link at every moment. Throws `link-failed`. */
+export async function linkTo(host: Host, link: string, to: string): Promise<void> {
+  const exit = await host.run({ argv: ['sh', '-c', 'ln -sfn "$2" "$1.new" && mv -fT "$1.new" "$1" 2>/dev/null || ln -sfn "$2" "$1"; rm -f "$1.new"; [ "$(readlink "$1")" = "$2" ]', 'sh', link, to], effect: 'changes' });
+  if (exit.code !== 0) throw new PgreplError('undone', 'link-failed', `${link} could not be made to lead to ${to}`, { details: lastLines(exit.stderr, 3) });
+}

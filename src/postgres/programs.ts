@@ -2,7 +2,7 @@ import { PgreplError } from '../errors.ts';
 import type { Host, LiveProcess } from '../host/host.ts';
 import type { FoundPrograms } from './layout.ts';
 import { howItEnded, lastLines, runBaseBackup, runVerifyBackup } from './program-backup.ts';
-import { copyEntries, runCrashRecovery, runRewind } from './program-rewind.ts';
+import { copyEntries, linkTo, runCrashRecovery, runRewind } from './program-rewind.ts';
 import { signalFastStop, startPostmaster } from './program-start.ts';
 import { countWal, digestWal, findCheckpoint } from './program-wal-content.ts';
 import { findEndOfWal, markStopped, readControlData } from './program-wal.ts';
@@ -129,6 +129,9 @@ export function openPrograms(host: Host, login: Host, found: FoundPrograms): Pro
     },
     copyEntries: async (from, names, to) => {
       await copyEntries(host, from, names, to);
+    },
+    linkTablespace: async (link, to) => {
+      await linkTo(host, link, to);
     },
     markStoppedPrimary: async (directory, options) => await markStopped(host, binDir, env, directory, options),
   };

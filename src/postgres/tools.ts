@@ -195,4 +195,6 @@ export interface Programs {
   rewind(options: RewindOptions, how: 'dry' | 'real', tell: (progress: ByteProgress) => void, signal: AbortSignal): Promise<void>;
   /** Copies these entries of a directory into another one, which is there, with modes and times, files of the same name replaced; synced. Names that do not exist are passed over. Throws `copy-failed`. */
   copyEntries(from: string, names: readonly string[], to: string): Promise<void>;
+  /** Has the link of a tablespace lead to this place, at once and whatever it led to before. Throws `link-failed`. */
+  linkTablespace(link: string, to: string): Promise<void>;
 }

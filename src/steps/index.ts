@@ -23,6 +23,7 @@ import { allowRewind, endRewindAccess, type AllowRewind, type EndRewindAccess } 
 import { rewindServer, type RewindServer } from './rewind-server.ts';
 import { seeTimeline, type SeeTimeline } from './see-timeline.ts';
 import { setAside, type SetAside } from './set-aside.ts';
+import { setAsideTablespace, type SetAsideTablespace } from './set-aside-tablespace.ts';
 import { checkConfiguration, checkpoint, lockDirectory, resetSystemSettings, type CheckConfiguration, type Checkpoint, type LockDirectory, type ResetSystemSettings } from './small-steps.ts';
 import { startServer, type StartServer } from './start-server.ts';
 import { restartOnReturn, restartServer, stopServer, type RestartOnReturn, type RestartServer, type StopServer } from './stop-server.ts';
@@ -67,6 +68,7 @@ export type Step =
   | RewindServer
   | SeeTimeline
   | SetAside
+  | SetAsideTablespace
   | StartServer
   | StopServer
   | StripAutoConf
@@ -109,6 +111,7 @@ export const registry: Registry<Step, World> = {
   'rewind-server': rewindServer,
   'see-timeline': seeTimeline,
   'set-aside': setAside,
+  'set-aside-tablespace': setAsideTablespace,
   'start-server': startServer,
   'stop-server': stopServer,
   'strip-auto-conf': stripAutoConf,

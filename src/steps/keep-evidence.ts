@@ -90,7 +90,7 @@ export const finishKept: Kind<FinishKept, null> = {
   },
   apply: async (step, world) => {
     const { host } = world.node(step.node);
-    const stays = ['pg_wal', 'README.txt', 'marker.json'];
+    const stays = ['pg_wal', 'data', 'README.txt', 'marker.json'];
     for (const name of (await host.list(step.place.folder)) ?? []) if (!stays.includes(name)) await host.removeTree(`${step.place.folder}/${name}`);
     await host.removeFile(`${step.place.folder}/marker.json`);
   },

@@ -8,7 +8,7 @@ import type { FoundPrograms } from '../postgres/layout.ts';
 import type { Server } from '../postgres/server.ts';
 import type { Service } from '../postgres/service.ts';
 import { replicationIdentify } from '../postgres/replication-session.ts';
-import type { Session } from '../postgres/session.ts';
+import { openSession, type Session } from '../postgres/session.ts';
 import { openServer } from '../postgres/sql-server.ts';
 import type { Secret } from '../secret.ts';
 import { deferredHost } from './live-host.ts';
@@ -143,6 +143,10 @@ function nodeWorld(kept: Kept, options: WorldOptions, signal: AbortSignal, searc
     glimpse: async () => await glimpseLive(loginOf(kept, options, signal)),
     forget: async () => {
       await forget(kept);
+    },
+    proveSession: async ({ host: address, port }, database, user, password) => {
+      const stream = await host.connect({ host: address, port }, 10_000);
+      await (await openSession(stream, { user, database, password, deadlineMs: 10_000, signal, node: place.name })).close();
     },
     proveLogin: async ({ host: address, port }, user, password) => await replicationIdentify(await host.connect({ host: address, port }, 10_000), user, password, place.name),
   };

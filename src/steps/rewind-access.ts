@@ -69,6 +69,8 @@ export const allowRewind: Kind<AllowRewind, null> = {
     if (after !== text) await node.host.writeText(step.hbaFile, after);
     await reloadAndProve(step.node, {}, world);
     if (grants) await server.grantRewind(step.role, true);
+    // Here, where everything can still be taken back, and not after a crash recovery that cannot.
+    await world.node(step.passfile.node).proveSession(step, 'postgres', step.role, password);
     await world.node(step.passfile.node).host.writeText(step.passfile.path, putEntry('', { host: step.host, port: String(step.port), database: 'postgres', user: step.role, password }), { mode: 0o600 });
   },
 

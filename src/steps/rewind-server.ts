@@ -1,8 +1,9 @@
 import { PgreplError } from '../errors.ts';
 import type { RewindOptions } from '../postgres/tools.ts';
 import { showsCommand, type Kind } from './kind.ts';
-import { hasKeptFlag, setKeptFlag, type KeptPlace } from './kept.ts';
+import { hasKeptFlag, readKeptMarker, setKeptFlag, type KeptPlace } from './kept.ts';
 import { LOCKED_MODE } from './staging.ts';
+import type { World } from './world.ts';
 
 /** pg_rewind: makes the files of a fallen-out server those of the new primary. The directory stays locked meanwhile (hazards J15, X21). */
 export interface RewindServer {
@@ -54,6 +55,7 @@ export const rewindServer: Kind<RewindServer, null> = {
       await setKeptFlag(world, step.node, step.place, 'recovering');
       await setKeptFlag(world, step.node, step.place, 'begun');
     }
+    await clearOwnFiles(step, world);
     await tools.rewind(step.options, 'real', (progress) => { tell.progress(progress); }, world.signal).catch((thrown: unknown) => {
       throw thrown instanceof PgreplError && thrown.code === 'rewind-failed' ? thrown.as('unfinished', { node: step.node, hint: `${directory} is half rewound and stays locked. Its log and its own files are in ${step.place.folder}: the same command tries again, a copy anew does without.`, next: [step.copyInstead] }) : thrown;
     });
@@ -70,8 +72,22 @@ export const rewindServer: Kind<RewindServer, null> = {
   },
 };
 
+/**
+ * They are kept, and come back. pg_rewind would stop half way at a file that its owner may not write (hazard J18). What the server itself needs
+ * to tell its restore_command stays.
+ */
+async function clearOwnFiles(step: RewindServer, world: World): Promise<void> {
+  const { host } = world.node(step.node);
+  const own = (await readKeptMarker(host, step.place.folder))?.own ?? [];
+  for (const name of own) {
+    const path = `${step.options.directory}/${name}`;
+    const stat = await host.stat(path);
+    if (stat !== null && !(step.options.restoreTargetWal && (name.endsWith('.conf') || stat.kind === 'directory'))) await host.removeTree(path);
+  }
+}
+
 /** The same server as was looked at, still the primary of the same timeline (hazard rej.13: a second failover meanwhile). */
-async function proveSource(step: RewindServer, world: Parameters<typeof hasKeptFlag>[0]): Promise<void> {
+async function proveSource(step: RewindServer, world: World): Promise<void> {
   const facts = await (await world.node(step.source).server()).facts();
   if (!facts.inRecovery && facts.timeline === step.timeline && facts.systemIdentifier === step.systemIdentifier) return;
   throw new PgreplError('undone', 'primary-changed', `${step.source} is ${facts.inRecovery ? 'a standby' : `on timeline ${facts.timeline}`} now, no longer the primary of timeline ${step.timeline}`, { node: step.source, next: ['pgrepl status'] });

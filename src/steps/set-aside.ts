@@ -1,7 +1,7 @@
 import { PgreplError } from '../errors.ts';
 import { showsCommand, type Kind } from './kind.ts';
 import { hasFlag, isPublished, LOCKED_MODE, REPLACED, setFlag, stagedData, type Staging } from './staging.ts';
-import type { KeptPlace } from './kept.ts';
+import { readKeptMarker, type KeptPlace } from './kept.ts';
 
 /**
  * Moves the whole old data directory aside, by its name alone, once its successor is complete beside it. It is never deleted, and stays locked
@@ -34,13 +34,17 @@ export const setAside: Kind<SetAside, { readonly mode: number | null }> = {
     if ((await host.stat(`${stagedData(staging)}/standby.signal`)) === null) throw new PgreplError('undone', 'signal-missing', 'the copy has no standby.signal and would start as a second primary', { node: step.node });
     const aside = asideOf(step);
     if ((await host.stat(aside)) === null) {
-      if ((await tools.controlData(staging.pgdata))?.systemIdentifier !== step.systemIdentifier) throw new PgreplError('undone', 'directory-changed', `${staging.pgdata} is not the directory that was looked at`, { node: step.node });
+      // Of one that is half rewound its marker tells, whatever its pg_control says.
+      const id = (await readKeptMarker(host, place.folder))?.systemIdentifier ?? (await tools.controlData(staging.pgdata))?.systemIdentifier;
+      if (id !== step.systemIdentifier) throw new PgreplError('undone', 'directory-changed', `${staging.pgdata} is not the directory that was looked at`, { node: step.node });
       if ((await host.stat(place.holder)) === null) await host.makeDirectory(place.holder, 0o700);
       if ((await host.stat(place.folder)) === null) await host.makeDirectory(place.folder, 0o700);
       await host.writeText(`${place.folder}/README.txt`, [...step.note, ''].join('\n'), { mode: 0o600 });
       await host.setMode(staging.pgdata, LOCKED_MODE);
       await host.rename(staging.pgdata, aside);
     }
+    // A rewind of it that was begun is not gone on with in its successor: its marker goes along.
+    if ((await host.stat(`${place.folder}/marker.json`)) !== null) await host.rename(`${place.folder}/marker.json`, `${place.folder}/${BEGUN_BEFORE}`);
     await setFlag(host, staging, REPLACED);
   },
 
@@ -51,12 +55,17 @@ export const setAside: Kind<SetAside, { readonly mode: number | null }> = {
     if (await isPublished(host, staging)) throw new PgreplError('unfinished', 'published', `${staging.pgdata} is the new directory, and stays there`, { node: step.node });
     if ((await host.stat(aside)) !== null && (await host.stat(staging.pgdata)) === null) await host.rename(aside, staging.pgdata);
     if (await hasFlag(host, staging, REPLACED)) await host.removeFile(`${staging.holder}/${REPLACED}`);
+    const begun = (await host.stat(`${place.folder}/${BEGUN_BEFORE}`)) !== null;
+    if (begun) await host.rename(`${place.folder}/${BEGUN_BEFORE}`, `${place.folder}/marker.json`);
     if (before.mode !== null && (await host.stat(staging.pgdata)) !== null) await host.setMode(staging.pgdata, before.mode);
-    if ((await host.stat(aside)) !== null) return;
+    if (begun || (await host.stat(aside)) !== null || (await host.stat(`${place.folder}/marker.json`)) !== null) return;
     await host.removeTree(place.folder);
     if (((await host.list(place.holder)) ?? ['']).length === 0) await host.removeTree(place.holder);
   },
 };
+
+/** The marker of a rewind that this directory did not finish. */
+const BEGUN_BEFORE = 'rewind-begun.json';
 
 function asideOf({ place }: SetAside): string {
   return `${place.folder}/data`;

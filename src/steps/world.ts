@@ -54,6 +54,8 @@ export interface NodeWorld {
    * server at that address; throws `connect-failed` (the system's code is `details[0]`), `login-refused` (the SQLSTATE is), `too-many-clients`, …
    */
   proveLogin(at: { readonly host: string; readonly port: number }, user: string, password: Secret): Promise<string>;
+  /** Logs in as a client there would, in this database, over TCP and without TLS. Throws as `proveLogin`. */
+  proveSession(at: { readonly host: string; readonly port: number }, database: string, user: string, password: Secret): Promise<void>;
 }
 
 /** All that steps and observations can reach. */

@@ -1,29 +1,29 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, realpathSync, statSync, writeFileSync } from 'node:fs';
+import { chown, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect } from 'vitest';
-import type { Machine } from '../support/cluster.ts';
+import { expect, test } from 'vitest';
+import { withMachine, type Machine } from '../support/cluster.ts';
+import { fallenWithThreeRows, keptOf } from '../support/rejoins.ts';
 import { cutNoMore, cutOff, expectNothingLost, expectRefused, expectRoles, neverTwoWriters, type Roles } from '../support/roles.ts';
+import { serverAccount } from '../support/server-account.ts';
 import { statusOf } from '../support/statuses.ts';
-import { trioStories } from '../support/trio.ts';
+import { trioStories, wrongSlots } from '../support/trio.ts';
 
 const BACK: Roles = { primary: 'node2', timeline: 2, streams: { node1: 'node2', node3: 'node2' } };
 
-/** What rejoins have kept beside the data directory of this node. */
-async function keptOf(m: Machine, node: string): Promise<readonly string[]> {
-  const holder = `${(await m.place(node)).pgdata}.pgrepl-kept`;
-  return existsSync(holder) ? readdirSync(holder).map((name) => join(holder, name)) : [];
+/** Directories of the servers' owner. */
+async function ofTheServer(...paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    await mkdir(path, { mode: 0o700 });
+    await chown(path, serverAccount().uid, serverAccount().gid);
+  }
 }
 
-/** node1 has committed three rows that nobody received, and is gone; node2 has taken over. */
-async function fallenWithThreeRows(m: Machine, how: 'crashed' | 'stopped' = 'crashed'): Promise<void> {
-  await m.sql('node1', 'CREATE TABLE orders (n int); INSERT INTO orders VALUES (0)');
-  for (const name of ['node2', 'node3']) await m.eventually(name, 'SELECT count(*) FROM orders', '1');
-  for (const name of ['node2', 'node3']) await cutOff(m, name);
-  for (const n of [1, 2, 3]) await m.sql('node1', `INSERT INTO orders VALUES (${n})`);
-  if (how === 'crashed') await m.killServer('node1');
-  else await m.stopServer('node1');
-  for (const name of ['node2', 'node3']) await cutNoMore(m, name);
-  await m.ok(['promote', 'node2', '--accept-loss', '1GB', '--yes']);
+async function until(look: () => Promise<boolean>): Promise<void> {
+  for (let round = 0; !(await look()); round += 1) {
+    if (round > 3000) throw new Error('it never came');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
 }
 
 /** The rows are gone from the database, and can still be read in what was kept. */
@@ -160,4 +160,85 @@ trioStories({}, (trio, { each, once }) => {
       await expectRoles(m, BACK);
     });
   });
+
+  once('a clone that came up as a primary, on the timeline of the real one: never a plain start, never a rewind (D05, X1, X11, J01)', async () => {
+    await trio(async (m) => {
+      const { pgdata } = await m.place('node3');
+      await m.stopServer('node3');
+      await rm(join(pgdata, 'standby.signal'));
+      await m.startServer('node3');
+      await m.sql('node3', 'CREATE TABLE stray AS SELECT 1 n');
+      await m.sql('node1', 'CREATE TABLE wanted AS SELECT 1 n');
+      expect(await expectRefused(m, ['rejoin', 'node3'])).toHaveProperty('two-primaries');
+      await m.stopServer('node3');
+      expect((await expectRefused(m, ['rejoin', 'node3', '--discard']))['other-history']).toContain('node1 has other bytes in its log');
+      await m.ok(['rejoin', 'node3', '--copy', '--discard', '--yes']);
+      await expectRoles(m, { primary: 'node1', timeline: 1, streams: { node2: 'node1', node3: 'node1' } });
+    });
+  });
+
+  once('a second failover while node1 is half rewound: refused, its directory stays locked, and a copy anew brings it back (J15, rej.7, rej.13)', async () => {
+    await trio(async (m) => {
+      await fallenWithThreeRows(m);
+      const { pgdata } = await m.place('node1');
+      const running = m.start(['rejoin', 'node1', '--discard', '--yes', '--json']);
+      await until(async () => (await keptOf(m, 'node1')).some((folder) => existsSync(join(folder, 'begun'))));
+      running.child.kill('SIGKILL');
+      await running.ended;
+      await m.settled();
+      expect(statSync(pgdata).mode & 0o777).toBe(0o701);
+      await expect(m.startServer('node1')).rejects.toThrow();
+      const status = await statusOf(m);
+      expect(status.exit).not.toBe(0);
+      await m.stopServer('node2');
+      await m.ok(['promote', 'node3', '--accept-loss', '1GB', '--yes']);
+      expect((await expectRefused(m, ['rejoin', 'node1', '--discard']))['primary-changed']).toContain('node1 was being rewound to node2 on timeline 2, and node3 is the primary on timeline 3 now');
+      await m.ok(['rejoin', 'node1', '--copy', '--discard', '--yes']);
+      await m.ok(['rejoin', 'node2', '--discard', '--yes']);
+      await expectRoles(m, { primary: 'node3', timeline: 3, streams: { node1: 'node3', node2: 'node3' } });
+    });
+  });
 });
+
+test('with a tablespace, files that its owner may not write, and configuration of its own: by rewind, and by a copy anew that moves the old tablespace aside (D20, J16, J18, J20)', async () => {
+  await withMachine(async (m) => {
+    const { pgdata } = await m.place('node1');
+    const space = (name: string): string => join(m.root, 'spaces', name);
+    await ofTheServer(join(m.root, 'spaces'), join(m.root, 'spaces', 'node1'), join(m.root, 'spaces', 'node2'));
+    await m.ok(['init-primary', ...(await m.at('node1')), '--yes']);
+    await m.sql('node1', `CREATE TABLESPACE fast LOCATION '${space('node1')}'`);
+    await m.ok(['add-standby', ...(await m.at('node2')), '--tablespace', `${space('node1')}=${space('node2')}`, '--no-verify', '--yes']);
+    await m.sql('node1', 'CREATE TABLE orders (n int) TABLESPACE fast; INSERT INTO orders VALUES (0)');
+    await m.eventually('node2', 'SELECT count(*) FROM orders', '1');
+    const fall = async (from: string, to: string): Promise<void> => {
+      await cutOff(m, to, from);
+      await m.sql(from, 'INSERT INTO orders SELECT generate_series(1, 5000)');
+      await m.killServer(from);
+      await cutNoMore(m, to);
+      await m.ok(['promote', to, '--accept-loss', '1GB', '--yes']);
+      await m.sql(to, 'UPDATE orders SET n = n');
+    };
+    writeFileSync(join(pgdata, 'postgresql.conf'), `${readFileSync(join(pgdata, 'postgresql.conf'), 'utf8')}work_mem = '7MB'\n`);
+    await ofTheServer(join(pgdata, 'certs'));
+    const key = join(pgdata, 'certs', 'server.key');
+    writeFileSync(key, 'a key', { mode: 0o400 });
+    await chown(key, serverAccount().uid, serverAccount().gid);
+    await fall('node1', 'node2');
+    await m.ok(['rejoin', 'node1', '--discard', '--yes']);
+    await expectRoles(m, { primary: 'node2', timeline: 2, streams: { node1: 'node2' } });
+    expect(await m.sql('node1', 'SELECT count(*) FROM orders')).toBe('1');
+    expect(await m.sql('node1', 'SHOW work_mem')).toBe('7MB');
+    expect([readFileSync(key, 'utf8'), statSync(key).mode & 0o777, statSync(key).uid]).toEqual(['a key', 0o400, serverAccount().uid]);
+    expect(await m.sql('node1', `SELECT pg_tablespace_location(oid) FROM pg_tablespace WHERE spcname = 'fast'`)).toBe(space('node1'));
+
+    await fall('node2', 'node1');
+    await m.ok(['rejoin', 'node2', '--copy', '--discard', '--yes']);
+    await expectRoles(m, { primary: 'node1', timeline: 3, streams: { node2: 'node1' } });
+    expect(await m.sql('node2', 'SELECT count(*) FROM orders')).toBe('1');
+    expect(await m.sql('node2', `SELECT pg_tablespace_location(oid) FROM pg_tablespace WHERE spcname = 'fast'`)).toBe(space('node2'));
+    const [folder = ''] = await keptOf(m, 'node2');
+    const [link = ''] = readdirSync(join(folder, 'data', 'pg_tblspc'));
+    expect(realpathSync(join(folder, 'data', 'pg_tblspc', link))).toMatch(/spaces\/node2\.pgrepl-kept-timeline-2-after-/);
+    expect(await wrongSlots(m)).toEqual([]);
+  });
+}, 180_000);

@@ -152,6 +152,11 @@ export class DataDirectory {
     return Math.max(this.walTimeline(), ...files.filter((name) => name.endsWith('.history')).map((name) => Number.parseInt(name.slice(0, 8), 16)));
   }
 
+  /** Where the links of tablespaces lead. */
+  tablespaces(): readonly { readonly oid: number; readonly location: string }[] {
+    return (this.disk.list(`${this.path}/pg_tblspc`) ?? []).map((name) => ({ oid: Number(name), location: this.disk.realPath(`${this.path}/pg_tblspc/${name}`) }));
+  }
+
   slots(): readonly (SlotFile & { readonly name: string })[] {
     return (this.disk.list(`${this.path}/pg_replslot`) ?? []).flatMap((name) => {
       const text = this.read(`pg_replslot/${name}/state`);

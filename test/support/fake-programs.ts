@@ -87,6 +87,11 @@ export class FakePrograms implements Programs {
       for (const [index, name] of [...files].sort((a, b) => late(a) - late(b)).entries()) {
         if (signal.aborted) throw new PgreplError('interrupted', 'interrupted', 'interrupted during the copy');
         if (!fleet.servers.has(upstream.number)) throw new PgreplError('undone', 'base-backup-failed', 'pg_basebackup: server closed the connection unexpectedly');
+        const link = source.disk.find(`${upstream.directory}/${name}`, { follow: false });
+        if (link?.kind === 'symlink' && name.startsWith('pg_tblspc/')) {
+          await this.#copyTablespace(options, name, link.content, source.disk);
+          continue;
+        }
         const entry = source.disk.find(`${upstream.directory}/${name}`);
         if (entry === null) continue;
         // What was written meanwhile comes with the log, which is copied after everything else; the catalog is the one of the log's end.
@@ -250,6 +255,12 @@ export class FakePrograms implements Programs {
     }
   }
 
+  async linkTablespace(link: string, to: string): Promise<void> {
+    await this.#change(`link ${link} to ${to}`, () => {
+      this.#disk.link(link, to, this.#at.user);
+    });
+  }
+
   async markStoppedPrimary(directory: string, { replayed }: MarkStopped): Promise<Marked> {
     const control = await this.#read(() => this.#data(directory).control());
     if (control === null) throw new PgreplError('unfinished', 'control-unreadable', `${directory} has no pg_control`);
@@ -295,6 +306,18 @@ export class FakePrograms implements Programs {
       const path = `${options.directory}/${name}`;
       this.#ensure(parentOf(path));
       this.#disk.write(path, content, { owner: this.#at.user, mode });
+    });
+  }
+
+  /** To where the mapping says; the place must be missing or empty. */
+  async #copyTablespace(options: BaseBackupOptions, name: string, from: string, source: Disk): Promise<void> {
+    const to = options.tablespaces.find((mapping) => mapping.from === from)?.to ?? from;
+    if ((this.#disk.list(to) ?? []).length > 0) throw new PgreplError('undone', 'base-backup-failed', 'pg_basebackup exited with 1', { details: [`pg_basebackup: error: directory "${to}" exists but is not empty`] });
+    await this.#change(`pg_basebackup ${name}`, () => {
+      this.#ensure(parentOf(`${options.directory}/${name}`));
+      this.#ensure(to);
+      for (const entry of source.list(from) ?? []) copyAll(source, `${from}/${entry}`, this.#disk, `${to}/${entry}`, this.#at.user);
+      this.#disk.link(`${options.directory}/${name}`, to, this.#at.user);
     });
   }
 

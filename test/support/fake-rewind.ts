@@ -8,7 +8,7 @@ import { ownEntries } from '../../src/steps/kept.ts';
 import { DataDirectory, recordAt } from './fake-data-directory.ts';
 import type { Disk, Entry } from './fake-disk.ts';
 import { diskOf, serverIn, settingOf, type FleetState, type RunningServer } from './fake-fleet.ts';
-import { parseRules, Postgres } from './fake-postgres.ts';
+import { parseRules, Postgres, type TcpLogin } from './fake-postgres.ts';
 
 /** There while a directory is half rewound; no server of PostgreSQL would look for it, and would run on garbage. */
 export const HALF_REWOUND = 'base/half-rewound';
@@ -108,13 +108,22 @@ function connect(at: At, options: RewindOptions, disk: Disk, failed: (why: strin
   // Whoever may replicate from there with that password reaches it; the rule and the grants of pg_rewind are asked on top.
   const admission = postgres.admit({ from: at.machine, host: options.host, port: options.port, user: options.user, password });
   if ('trouble' in admission) throw failed(admission.trouble);
-  const { server, clientAddress } = admission;
-  const rule = matchHba(parseRules(server.hba, server.versionNumber), { type: 'host', database: 'postgres', user: options.user, address: clientAddress, ssl: false });
-  if (rule === null || rule.method === 'reject') throw failed(`no pg_hba.conf entry for host "${clientAddress}", user "${options.user}", database "postgres"`);
+  const { server } = admission;
+  const trouble = sessionTrouble(postgres, { from: at.machine, host: options.host, port: options.port, user: options.user, password }, 'postgres');
+  if (trouble !== null) throw failed(trouble);
   const role = postgres.files(server).catalog().roles[options.user];
   if (role?.superuser !== true && role?.rewind !== true) throw failed('permission denied for function pg_ls_dir');
   if (server.inRecovery) throw failed('source server must not be in recovery mode');
   return server;
+}
+
+/** Why a client is not let into this database; `null` when it is. Its password is asked as for replication, its rule on top. */
+export function sessionTrouble(postgres: Postgres, login: TcpLogin, database: string): string | null {
+  const admission = postgres.admit(login);
+  if ('trouble' in admission) return admission.trouble;
+  const { server, clientAddress } = admission;
+  const rule = matchHba(parseRules(server.hba, server.versionNumber), { type: 'host', database, user: login.user, address: clientAddress, ssl: false });
+  return rule === null || rule.method === 'reject' ? `no pg_hba.conf entry for host "${clientAddress}", user "${login.user}", database "${database}"` : null;
 }
 
 /** Copies a file or a whole directory, with modes. */

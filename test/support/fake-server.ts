@@ -92,8 +92,9 @@ export class FakeServer implements Server {
   }
 
   async inventory(): Promise<Inventory> {
-    return await this.#ask((server) => ({
+    return await this.#ask((server, data) => ({
       ...IDLE_INVENTORY,
+      tablespaces: data.tablespaces().map(({ oid, location }) => ({ name: `space${oid}`, oid, location, sizeBytes: 1024 })),
       databaseBytes: 64 * 1024 ** 2,
       runningBackups: [...this.#session.fleet.backups.values()].filter((backup) => backup.upstream === server.number).length,
     }));

@@ -10,6 +10,7 @@ import { fakeService } from './fake-debian.ts';
 import { Gate, type Failure } from './fake-gate.ts';
 import { FakeHost, newMachine } from './fake-host.ts';
 import { Postgres } from './fake-postgres.ts';
+import { sessionTrouble } from './fake-rewind.ts';
 import { FakePrograms } from './fake-programs.ts';
 import { FakeServer } from './fake-server.ts';
 import { halfRewoundAtHand, secondPrimaryAtHand, snapshotOf, writablePrimaries, type Snapshot } from './fake-oracle.ts';
@@ -347,6 +348,12 @@ function nodeWorld(fleet: FakeFleet, name: string, gate: Gate, leavesOrphans: bo
     },
     // Its servers are never full.
     glimpse: async () => await Promise.reject(new PgreplError('refused', 'login-refused', 'no rule lets replication in', { node: name })),
+    proveSession: async ({ host: address, port }, database, user, password) => {
+      await gate.read(() => {
+        const trouble = sessionTrouble(fleet.postgres, { from: machineName, host: address, port, user, password }, database);
+        if (trouble !== null) throw new PgreplError('refused', 'login-refused', trouble, { node: name });
+      });
+    },
     proveLogin: async ({ host: address, port }, user, password) =>
       await gate.read(() => {
         const admission = fleet.postgres.admit({ from: machineName, host: address, port, user, password });
