@@ -7,12 +7,14 @@ import type { World } from '../steps/world.ts';
 import type { NodeView } from './cluster.ts';
 import type { NodeLog, PrefixProof, ServerLog } from './rejoin-verdict.ts';
 
-/** The log of the primary, by SQL. Reads only. */
+/** The log of the primary, by SQL; to be asked after that of the node. Reads only. */
 export async function primaryLog(world: World, primary: NodeView): Promise<ServerLog> {
   const facts = primary.facts.server;
   if (facts === null) throw new Error('a primary that was not seen');
-  const history = parseHistory(await (await world.node(primary.spec.name).server()).timelineHistory(facts.timeline));
-  return { spans: spansOf(facts.timeline, history), endLsn: facts.currentLsn ?? parseLsn('0/0') };
+  const server = await world.node(primary.spec.name).server();
+  const history = parseHistory(await server.timelineHistory(facts.timeline));
+  // Now, and not when it was first looked at: a running standby that has been looked at since would seem to be ahead of it.
+  return { spans: spansOf(facts.timeline, history), endLsn: (await server.positions()).currentLsn ?? facts.currentLsn ?? parseLsn('0/0') };
 }
 
 /**

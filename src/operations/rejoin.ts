@@ -33,7 +33,7 @@ export async function decideRejoin(world: World, topology: Topology, want: Rejoi
   if (!topology.nodes.some((node) => node.name === name)) {
     throw new PgreplError('usage', 'node-unknown', `${topology.file} has no node ${name}`, { hint: `It has: ${topology.nodes.map((node) => node.name).join(', ') || 'none'}.` });
   }
-  const view = await observeCluster(world, topology, topology.nodes);
+  const view = await observeSettled(world, topology, name);
   const node = viewOf(view, name);
   if (node === undefined) throw new Error('the node was not observed');
   refuseOn(title, splitBrain(view));
@@ -53,6 +53,24 @@ export async function decideRejoin(world: World, topology: Topology, want: Rejoi
   if (halfWay && !want.copy) return await goOnRewinding(world, facts, unfinished);
   if (halfWay) return await decideCopyAnew(world, facts, want, { timeline: unfinished.marker.timeline, fork: unfinished.marker.forkLsn, what: [`It was rewound half, from timeline ${unfinished.marker.timeline}, and is no database any more.`] });
   return await decideByLogs(world, facts, want);
+}
+
+/** How long a server that starts or stops may take to its end, before what is seen is taken for what is. */
+const SETTLE_MS = 60_000;
+
+/** The cluster, and not in the moment in which the server of the node comes up or goes down, as an interrupted rejoin leaves it. */
+async function observeSettled(world: World, topology: Topology, name: string): Promise<ClusterView> {
+  let view = await observeCluster(world, topology, topology.nodes);
+  const isMoving = (): boolean => ['starting', 'stopping'].includes(viewOf(view, name)?.facts.state ?? '');
+  if (!isMoving()) return view;
+  const look = async (): Promise<true | null> => {
+    view = await observeCluster(world, topology, topology.nodes);
+    return isMoving() ? null : true;
+  };
+  await world.waitFor(`${name} to come up or go down`, look, { deadlineMs: SETTLE_MS, everyMs: 100 }).catch((thrown: unknown) => {
+    if (!(thrown instanceof PgreplError && thrown.code === 'wait-timeout')) throw thrown;
+  });
+  return view;
 }
 
 /** Restored, with its signal file and a mode to start: the rewind is behind it, whatever its kept folder still says. */
@@ -164,7 +182,8 @@ async function decideByLogs(world: World, facts: RejoinFacts, want: Rejoin): Pro
     refuseOn(title, [{ code: 'control-unreadable', node: name, message: `pg_control of ${name} cannot be read: nothing can be said about what it has`, hint: 'A copy anew moves the whole directory aside.', next: [copyInstead] }]);
   }
   if (control === null) throw new Error('unreachable');
-  const [log, theirs] = await Promise.all([nodeLog(world, node), primaryLog(world, primary)]);
+  const log = await nodeLog(world, node);
+  const theirs = await primaryLog(world, primary);
   const proof = await provePrefix(world, { view: node, log }, { view: primary, log: theirs }, toCompare(log, theirs), control.walSegmentBytes);
   const verdict = judgeLogs(log, theirs, proof, { node: name, primary: source, lsn: renderLsn });
   const loss = await countLoss(world, node, log, primary, verdict);

@@ -163,7 +163,7 @@ describe('a wrong command line', () => {
     `);
   });
 
-  test.each([[['switchover', 'a', 'b']], [['follow']], [['init-primary', '--port']]])('%j is exit 2', async (argv) => {
+  test.each([[['switchover', 'a', 'b']], [['follow']], [['rejoin']], [['init-primary', '--port']]])('%j is exit 2', async (argv) => {
     expect((await pgrepl(argv)).exit).toBe(2);
   });
 });

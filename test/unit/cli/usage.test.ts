@@ -42,6 +42,8 @@ describe('wrong words are 2, name what was wrong and say what is right', () => {
     ['upstream-self', ['add-standby', 'node2', '--upstream', 'node2'], /node2 cannot stream from itself/],
     ['node-unknown', ['follow', 'node2', '--upstream', 'node7'], /"node7" is not a node of .*Its nodes are node1, node2/],
     ['node-unknown', ['promote', 'nod2'], /Did you mean "node2"/],
+    ['node-unknown', ['rejoin', 'node7', '--discard'], /"node7" is not a node of .*Its nodes are node1, node2/],
+    ['rate-invalid', ['rejoin', 'node2', '--copy', '--max-rate', '5'], /32k and 1024M/],
     ['tablespace-invalid', ['add-standby', 'node3', '-D', '/srv/pg/c', '-p', '5434', '--tablespace', 'x'], /"x" is not OLD=NEW/],
     ['restore-command-invalid', ['add-standby', 'node3', '-D', '/srv/pg/c', '-p', '5434', '--restore-command', ''], /one line of text/],
     ['rate-invalid', ['add-standby', 'node3', '-D', '/srv/pg/c', '-p', '5434', '--max-rate', '5'], /32k and 1024M/],
