@@ -7,7 +7,8 @@ import { fallenWithThreeRows, keptOf } from '../support/rejoins.ts';
 import { cutNoMore, cutOff, expectNothingLost, expectRefused, expectRoles, neverTwoWriters, type Roles } from '../support/roles.ts';
 import { serverAccount } from '../support/server-account.ts';
 import { statusOf } from '../support/statuses.ts';
-import { trioStories, wrongSlots } from '../support/trio.ts';
+import { trioStories } from '../support/trio.ts';
+import { wrongSlots } from '../support/wrong-slots.ts';
 
 const BACK: Roles = { primary: 'node2', timeline: 2, streams: { node1: 'node2', node3: 'node2' } };
 
