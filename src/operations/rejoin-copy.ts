@@ -1,4 +1,5 @@
 import { refuseOn, type Reason } from '../errors.ts';
+import { configFileOf } from '../postgres/service.ts';
 import { keptHolder, keptPlace, type KeptPlace } from '../steps/kept.ts';
 import type { Step } from '../steps/index.ts';
 import { besideHolder, type Staging } from '../steps/staging.ts';
@@ -7,12 +8,14 @@ import type { AddStandbyFacts } from './add-standby.ts';
 import { noticesOfCopy, planCopy } from './add-standby.ts';
 import type { Change } from './change.ts';
 import type { NodeView } from './cluster.ts';
-import { folderOf } from './config.ts';
+import { folderOf, outsideConfig, STANDBY_CONF } from './config.ts';
 import { readIncludes } from './includes.ts';
 import { judgeService } from './judge-service.ts';
 import { loginReasons, upstreamReasons } from './preflight-add-standby.ts';
 import { finishedChange, titleOf, type RejoinFacts } from './rejoin-change.ts';
+import { tooLow } from './rejoin-parameters.ts';
 import { accessLeft, noteOf, oldSlots } from './rejoin-rewind.ts';
+import { standbyFile } from './role-change.ts';
 import { roomReasons } from './room.ts';
 import { stagingFor } from './staging-place.ts';
 import type { AddStandby, Rejoin } from './wants.ts';
@@ -47,6 +50,8 @@ export async function decideCopyAnew(world: World, facts: RejoinFacts, want: Rej
     ...(await loginReasons(world, copied)),
     ...spaces.reasons,
     ...(await roomReasons(world, copy, copied)),
+    // With its configuration outside it keeps that; else the copy brings one that fits.
+    ...(node.facts.directory === 'data' && node.config !== null && outsideConfig(node.config, place.pgdata) !== null ? await tooLow(world, node, primary) : []),
     ...(await judgeService(world.node(name), node.facts.server === null ? ['start'] : ['stop', 'start'])),
     ...((await stagingFor(host, place.pgdata)).holder === besideHolder(place.pgdata) ? [] : [{ code: 'cannot-move-aside', node: name, message: `${place.pgdata} is a mount point, or ${place.osUser} may not write ${folderOf(place.pgdata)}: it cannot be moved aside as a whole`, hint: 'Take the node out, and add it anew with another directory.', next: [`pgrepl remove-standby ${name}`] }]),
   ];
@@ -66,8 +71,25 @@ export async function decideCopyAnew(world: World, facts: RejoinFacts, want: Rej
   const stop: readonly Step[] = node.facts.server === null ? [{ kind: 'lock-directory', node: name, directory: place.pgdata }] : [{ kind: 'stop-server', node: name, directory: place.pgdata, configFile: null, as: 'standby' }];
   // A missing directory cannot be locked: it is aside already.
   const first = node.facts.directory === 'data' && left === null ? stop : [];
-  const withSlots = steps.flatMap((step) => (step.kind === 'finish-staging' ? [...oldSlots(view, node, primary), step] : [step]));
+  // Of a directory that is aside already only whoever starts it knows where its configuration is.
+  const outside = node.config === null ? configFileOf(await world.node(name).service()) : outsideConfig(node.config, place.pgdata);
+  const fitted = outside === null ? steps : underItsOwnConfiguration(steps, node, primary, outside);
+  const withSlots = fitted.flatMap((step) => (step.kind === 'finish-staging' ? [...oldSlots(view, node, primary), step] : [step]));
   return finishedChange(facts, `pgrepl rejoin ${name}${want.copy ? ' --copy' : ''}${want.discard ? ' --discard' : ''}`, [...first, ...spaces.steps, ...withSlots, ...(await accessLeft(world, facts))], [...notices, `the old directory goes to ${kept.folder}/data`, ...noticesOfCopy(copy, copied)], `Copy ${primary.spec.name} anew to ${name}, and move its old directory aside?`);
+}
+
+/** A configuration that lies outside the data directory is the node's own and stays: nothing of it is written into the copy, and no pair is made. Pure. */
+function underItsOwnConfiguration(steps: readonly Step[], node: NodeView, primary: NodeView, configFile: string): readonly Step[] {
+  return steps.flatMap((step): readonly Step[] => {
+    if ((step.kind === 'write-file' || step.kind === 'include-conf') && step.staging !== null) return [];
+    if (step.kind === 'create-pair') return [];
+    if (step.kind === 'check-configuration') {
+      const file = standbyFile({ ...node, facts: { ...node.facts, server: null } }, primary);
+      return [file.kind === 'write-file' ? { ...file, path: `${folderOf(configFile)}/${STANDBY_CONF}` } : file, { ...step, configFile }];
+    }
+    if (step.kind === 'start-server') return [{ ...step, configFile }];
+    return [step];
+  });
 }
 
 interface TablespacePlaces {

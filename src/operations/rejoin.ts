@@ -1,6 +1,5 @@
 import { PgreplError, refuseOn, type Reason } from '../errors.ts';
 import { withoutSettings } from '../postgres/conf-file.ts';
-import { REQUIRED_PARAMETERS } from '../postgres/control-data.ts';
 import { renderLsn } from '../postgres/lsn.ts';
 import { keptPlace, unfinishedKept } from '../steps/kept.ts';
 import type { Step } from '../steps/index.ts';
@@ -10,7 +9,7 @@ import { allowedRanges } from './access.ts';
 import { decideAddStandby } from './add-standby.ts';
 import type { Change } from './change.ts';
 import { describeNode, fullPrimariesOf, managedByOthers, observeCluster, primariesOf, splitBrain, viewOf, type ClusterView, type NodeView } from './cluster.ts';
-import { outsideConfig, valuesOf } from './config.ts';
+import { outsideConfig } from './config.ts';
 import { judgeService } from './judge-service.ts';
 import { openForStandbys, passfileSteps } from './open-for-standbys.ts';
 import { finishedChange, titleOf, type RejoinFacts } from './rejoin-change.ts';
@@ -18,6 +17,7 @@ import { decideCopyAnew, describeCopy } from './rejoin-copy.ts';
 import { hasSegments, nodeLog, primaryLog, provePrefix } from './rejoin-log.ts';
 import { countLoss, describeLoss, describeTables, isData, wouldDiscard } from './rejoin-loss.ts';
 import { accessLeft, asStandbySteps, judgeRewind, noteOf, oldSlots, rewindSteps } from './rejoin-rewind.ts';
+import { tooLow } from './rejoin-parameters.ts';
 import { judgeLogs, toCompare, type NodeLog } from './rejoin-verdict.ts';
 import { followSteps, leftBehind } from './role-change.ts';
 import { RECOVERY_SETTINGS } from './settings.ts';
@@ -294,26 +294,6 @@ async function planNothingNeeded(world: World, facts: RejoinFacts, log: NodeLog,
   const notice = `nothing needed: ${because}; ${running ? `it is pointed to ${upstream.spec.name}` : `it is started as a standby of ${upstream.spec.name}`}`;
   const change = finishedChange(facts, `pgrepl rejoin ${name}`, steps, [notice], log.endedAs === 'primary' ? `Start ${name} as a standby of ${upstream.spec.name}?` : null, upstream);
   return running ? { ...change, remains: leftBehind([node], upstream, `pgrepl rejoin ${name}`) } : change;
-}
-
-/** A standby that is lower than its primary in one of the five stops or stands still (hazard A01). Reads only. */
-async function tooLow(world: World, node: NodeView, primary: NodeView): Promise<readonly Reason[]> {
-  if (node.facts.server !== null) return [];
-  const { place } = node.facts;
-  const name = node.spec.name;
-  const programs = await world.node(name).programs();
-  const configFile = node.config === null ? null : outsideConfig(node.config, place.pgdata);
-  const auto = valuesOf(node.config?.auto ?? null);
-  const reasons = await Promise.all(
-    REQUIRED_PARAMETERS.map(async (parameter): Promise<readonly Reason[]> => {
-      const needed = primary.facts.server?.settings[parameter]?.value;
-      const own = await programs.settingValue(place.pgdata, configFile, parameter);
-      if (needed === undefined || own === null || Number(own) >= Number(needed)) return [];
-      const file = auto.has(parameter) ? `${place.pgdata}/postgresql.auto.conf` : (node.config?.confFile ?? `${place.pgdata}/postgresql.conf`);
-      return [{ code: 'parameter-too-low', node: name, message: `${parameter} is ${own} on ${name} and ${needed} on ${primary.spec.name}: as a standby it would stop or stand still`, hint: 'Raise it first; the last line of a name counts.', next: [`echo "${parameter} = ${needed}" >> ${file}`] }];
-    }),
-  );
-  return reasons.flat();
 }
 
 function countOf(transactions: number): string {

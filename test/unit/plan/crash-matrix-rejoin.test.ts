@@ -44,5 +44,6 @@ tellMatrix([
     made.fleet.settle();
     return { fleet: made.fleet, desk: newDesk(made.desk.topology.nodes), ...rejoin('node1', { copy: true, discard: true }) };
   }),
+  situation('a rejoin by a copy anew between clusters of Debian', async () => ({ ...(await fallen(await debianCluster('node2'))), ...rejoin('node1', { copy: true, discard: true }) })),
   situation('a rejoin by a copy anew', async () => ({ ...(await fallen(await cluster(['node2'], ['node3']))), ...rejoin('node1', { copy: true, discard: true }) })),
 ]);
