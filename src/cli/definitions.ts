@@ -21,6 +21,7 @@ export const DEFINITIONS: readonly Definition[] = [
   { name: 'add-standby', usage: '[NAME]', heading: SET_UP, kind: 'change', summary: 'copy, attach and prove a standby', load: async () => (await import('./commands/add-standby.ts')).addStandby },
   { name: 'remove-standby', usage: 'NAME', heading: SET_UP, kind: 'change', summary: 'take a standby out; its data directory is kept', load: async () => (await import('./commands/remove-standby.ts')).removeStandby },
   { name: 'follow', usage: 'NAME', heading: SET_UP, kind: 'change', summary: 're-point a running standby at another upstream', load: async () => (await import('./commands/follow.ts')).follow },
+  { name: 'sync', usage: 'HOW [N] [NAME...]', heading: SET_UP, kind: 'change', summary: 'let commits wait for standbys, so that a failover loses nothing', load: async () => (await import('./commands/sync.ts')).sync },
   { name: 'promote', usage: '[NAME]', heading: ROLES, kind: 'change', summary: 'make a standby the primary: a switchover or a failover, whichever is proved right', load: async () => (await import('./commands/promote.ts')).promote },
   { name: 'switchover', usage: '[NAME]', heading: ROLES, kind: 'change', summary: 'promote that is only ever planned', load: async () => (await import('./commands/switchover.ts')).switchover },
   { name: 'rejoin', usage: 'NAME', heading: ROLES, kind: 'change', summary: 'bring a fallen-out node back as a standby: nothing needed, rewind, or copy anew', load: async () => (await import('./commands/rejoin.ts')).rejoin },

@@ -6,10 +6,12 @@ import type { World } from '../steps/world.ts';
 import type { NodeSpec, Topology, TopologyEdit } from '../topology/topology.ts';
 import { allowedRanges } from './access.ts';
 import { cloneConfiguration } from './clone-configuration.ts';
+import { NO_SYNC_CHANGE } from './carry-sync.ts';
 import type { Change } from './change.ts';
 import { basisOf, describeNode, observeCluster, primariesOf, splitBrain, viewOf, type ClusterView, type NodeView } from './cluster.ts';
 import { outsideConfig, valuesOf } from './config.ts';
 import { configFileOfPair, newPairOf, pairSteps } from './debian-pair.ts';
+import { joinSync, withSync } from './move-sync.ts';
 import { openForStandbys, passfileSteps } from './open-for-standbys.ts';
 import { readIncludes, type WholeConfiguration } from './includes.ts';
 import { judgeMachine } from './judge-machine.ts';
@@ -46,9 +48,11 @@ export async function decideAddStandby(world: World, topology: Topology, want: A
   // A delayed standby that was started again first replays what it has.
   const startedAgain = want.node.delay !== undefined && (made === 'stopped' || made === 'running');
   const from = facts.upstream.spec.name;
+  // One that first replays what it holds back for its delay connects some time later: it is no member that could be proved now.
+  const sync = startedAgain && want.sync !== true ? NO_SYNC_CHANGE : joinSync(view, facts.primary, { ...facts.standby, spec: want.node }, { asked: want.sync === true, direct: facts.upstream === facts.primary });
   const change = (steps: readonly Step[], notices: readonly string[] = [], remains: PgreplError | null = null): Change => ({
-    plan: { title, command: `pgrepl add-standby ${name}`, basis: basisOf(view), steps, notices },
-    edits: [{ edit: 'set-cluster', cluster: topology.cluster, replicationUser: topology.replicationUser }, { edit: 'put-node', node: spec }] satisfies TopologyEdit[],
+    plan: { title, command: `pgrepl add-standby ${name}`, basis: basisOf(view), steps: withSync(steps, sync.after), notices: [...notices, ...sync.notices] },
+    edits: [{ edit: 'set-cluster', cluster: topology.cluster, replicationUser: topology.replicationUser }, { edit: 'put-node', node: spec }, ...sync.edits] satisfies TopologyEdit[],
     done: startedAgain ? `${name} runs as a standby of ${from}, from which it streams as soon as it has replayed what it holds back for its delay` : `${name} streams from ${from}, proved by a fresh record ${want.node.delay === undefined ? 'replayed' : 'received'} on it`,
     // Only a standby of the primary itself, and one that is not kept behind, can take over.
     next: ['pgrepl status', ...(facts.upstream === facts.primary && want.node.delay === undefined ? [`pgrepl switchover ${name}`] : [])],
@@ -58,7 +62,7 @@ export async function decideAddStandby(world: World, topology: Topology, want: A
   const reasons = await preflightAddStandby(world, want, facts, made);
   const machine = made === 'no' ? await judgeMachine(world, want, facts) : { reasons: [], notices: [] };
   const included = made === 'no' ? await missingIncludes(world, facts) : { reasons: [], notices: [] };
-  refuseOn(title, [...reasons, ...included.reasons, ...machine.reasons]);
+  refuseOn(title, [...reasons, ...included.reasons, ...machine.reasons, ...sync.reasons]);
   const { place, emptyHolder } = facts.standby.facts;
   const tidy: readonly Step[] = emptyHolder === null ? [] : [{ kind: 'finish-staging', node: name, staging: { holder: emptyHolder, pgdata: place.pgdata } }];
   const again = made === 'no' ? [] : renderAgain(want, facts);

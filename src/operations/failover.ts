@@ -4,6 +4,7 @@ import type { World } from '../steps/world.ts';
 import type { TopologyEdit } from '../topology/topology.ts';
 import { allowedRanges } from './access.ts';
 import { candidatesOf, describeCandidates, describeUnseen, type Candidate } from './candidates.ts';
+import { carrySyncAnyway, NO_SYNC_CHANGE, type SyncChange } from './carry-sync.ts';
 import type { Change } from './change.ts';
 import { basisOf, describeNode, type ClusterView, type NodeView } from './cluster.ts';
 import { fenceByHand } from './fence-by-hand.ts';
@@ -42,13 +43,14 @@ export async function decideFailover(world: World, view: ClusterView, stopped: N
   // Whoever is asked to accept a loss sees what it was measured by.
   if (reasons.length > 0) throw refusal(title, reasons).as('refused', loss.length === 0 ? {} : { details: [...table, ...(old.proof === null ? [] : [old.proof])] });
   const name = chosen.node.spec.name;
+  const sync = carrySyncAnyway(view, stopped, chosen.node, after, null);
   const fences: TopologyEdit[] = stopped === null ? unseen.map((node) => ({ edit: 'set-fence', name: node.spec.name, fenced: want.fenced })) : [];
   return {
     plan: {
       title: `promote ${name}`,
       command: `pgrepl promote ${name}`,
       basis: basisOf(view),
-      steps: stepsOf(view, stopped, chosen, after),
+      steps: stepsOf(view, stopped, chosen, after, sync),
       notices: [
         `failover: ${stopped?.spec.name ?? 'the old primary'} is not asked, and does not come back by itself`,
         ...(stopped === null ? [`stated by the operator: ${want.fenced ?? ''}`] : [`if ${stopped.spec.name} can simply be started again, that loses nothing: pgrepl init-primary ${stopped.spec.name} --start`]),
@@ -57,13 +59,14 @@ export async function decideFailover(world: World, view: ClusterView, stopped: N
         ...describeReplay(chosen),
         ...siblings.filter((node) => !after.includes(node)).map((node) => `${node.spec.name} is ahead of ${name} and cannot follow it; it needs rejoin`),
         ...describeStandingStill(after, chosen.node),
-        ...whatBreaksWithout(chosen.node, after, fragile.unloggedTables),
+        ...sync.notices,
+        ...whatBreaksWithout(chosen.node, after, fragile.unloggedTables, sync !== NO_SYNC_CHANGE),
         ...describeFragile(chosen.node, fragile, old.left),
         ...(stopped === null ? [] : describeUnseen(view, stopped, chosen.node)),
         ...(stopped === null ? fencingSteps(unseen) : [`${stopped.spec.name} is left unable to start (mode 0701), its WAL untouched`]),
       ],
     },
-    edits: [...editsAfter(view, chosen.node), ...fences],
+    edits: [...editsAfter(view, chosen.node), ...sync.edits, ...fences],
     done: `${name} is the primary${after.length === 0 ? '' : `; ${after.map((node) => node.spec.name).join(', ')} stream${after.length === 1 ? 's' : ''} from it, proved`}`,
     next: ['pgrepl status'],
     question: questionOf(chosen, old, stopped?.spec.name ?? unseen.map((node) => node.spec.name).join(', ')),
@@ -73,7 +76,7 @@ export async function decideFailover(world: World, view: ClusterView, stopped: N
 }
 
 /** What a failover is made of. The old primary is locked before the promote, so that it cannot come back while nobody looks. Pure. */
-function stepsOf(view: ClusterView, stopped: NodeView | null, chosen: Candidate, siblings: readonly NodeView[]): readonly Step[] {
+function stepsOf(view: ClusterView, stopped: NodeView | null, chosen: Candidate, siblings: readonly NodeView[], sync: SyncChange): readonly Step[] {
   const { node } = chosen;
   const name = node.spec.name;
   const old = stopped === null ? null : { node: stopped.spec.name, directory: stopped.facts.place.pgdata };
@@ -81,10 +84,12 @@ function stepsOf(view: ClusterView, stopped: NodeView | null, chosen: Candidate,
     ...passfileSteps(view, node),
     ...openForStandbys(view, null, allowedRanges(view.nodes.map((one) => one.spec))),
     ...siblings.map((one): Step => ({ kind: 'create-slot', node: name, slot: one.spec.name, claimedBy: null })),
+    ...sync.before,
     ...(old === null ? [] : [{ kind: 'lock-directory', ...old } as const]),
     { kind: 'promote-server', node: name, systemIdentifier: node.facts.server?.systemIdentifier ?? '', timeline: chosen.timeline, oldPrimary: old },
     ...siblings.flatMap((one) => repointSteps(one, node)),
     ...siblings.flatMap((one) => arrivalProof(one, node, node)),
+    ...sync.after,
     noStandbyFile(node),
     { kind: 'checkpoint', node: name, times: 1, why: 'so that pg_control shows the new timeline' },
   ];

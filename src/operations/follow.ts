@@ -8,6 +8,7 @@ import type { Topology } from '../topology/topology.ts';
 import { allowedRanges } from './access.ts';
 import type { Change } from './change.ts';
 import { basisOf, managedByOthers, observeCluster, primariesOf, splitBrain, viewOf, type ClusterView, type NodeView } from './cluster.ts';
+import { joinSync, leaveSync } from './move-sync.ts';
 import { openForStandbys, passfileSteps } from './open-for-standbys.ts';
 import { configuredUpstream, describeStandingStill, followSteps, isPaused, leftBehind } from './role-change.ts';
 import type { Follow } from './wants.ts';
@@ -29,25 +30,30 @@ export async function decideFollow(world: World, topology: Topology, want: Follo
   const old = configuredUpstream(view, node);
   const there = upstream.facts.server.senders.some((sender) => sender.applicationName === want.name && sender.state === 'streaming') && old === upstream;
   if (!there && isPaused(node)) refuseOn(title, [{ code: 'replay-paused', node: want.name, message: `replay on ${want.name} is paused, and a paused standby looks for no other upstream`, next: ['SELECT pg_wal_replay_resume()'] }]);
+  const sync = upstream === primary ? joinSync(view, primary, node, { asked: false, direct: true }) : leaveSync(view, primary, node);
+  const late = there ? null : leftBehind([node], upstream, `pgrepl follow ${want.name} --upstream ${want.upstream}`);
+  refuseOn(title, sync.reasons);
   return {
     plan: {
       title,
       command: `pgrepl follow ${want.name} --upstream ${want.upstream}`,
       basis: basisOf(view),
       steps: [
+        ...sync.before,
         ...(there ? [] : attach(view, node, upstream, primary)),
         // Also after an interrupted run: what an old upstream keeps for it fills the disk there (hazard E01).
         ...view.nodes
           .filter((other) => other !== upstream && other.facts.server?.slots.some((slot) => slot.name === want.name && slot.type === 'physical' && !slot.temporary) === true)
           .map((other): Step => ({ kind: 'drop-slot', node: other.spec.name, slot: want.name })),
+        ...(late === null ? sync.after : []),
       ],
-      notices: describeStandingStill([node], upstream),
+      notices: [...sync.notices, ...describeStandingStill([node], upstream)],
     },
-    edits: [{ edit: 'set-upstream', name: node.spec.name, upstream: upstream === primary ? null : upstream.spec.name }],
+    edits: [{ edit: 'set-upstream', name: node.spec.name, upstream: upstream === primary ? null : upstream.spec.name }, ...sync.edits],
     done: `${want.name} streams from ${want.upstream}, proved by a fresh record`,
     next: ['pgrepl status'],
     question: null,
-    remains: there ? null : leftBehind([node], upstream, `pgrepl follow ${want.name} --upstream ${want.upstream}`),
+    remains: late,
   };
 }
 

@@ -8,6 +8,7 @@ import { isDelayed } from './candidates.ts';
 import { managedByOthers, type ClusterView, type NodeView } from './cluster.ts';
 import { OWNED_CONF } from './config.ts';
 import { followersOf } from './role-change.ts';
+import { managedWish } from './sync-wish.ts';
 
 /** A switchover waits for all of this to be replayed; more is caught up with first. */
 const LAG_LIMIT_BYTES = 16 * 1024 * 1024;
@@ -80,7 +81,7 @@ function plannedOnly(view: ClusterView, primary: NodeView | null, candidate: Nod
   if (server.replayPause !== 'not paused') reasons.push(refuse('replay-paused', `replay on ${node} is paused`, 'It may guard against a mistake being replayed.', ['SELECT pg_wal_replay_resume()']));
   const sync = server.settings['synchronous_standby_names']?.value ?? '';
   const wanted = parseSyncNames(sync);
-  if (wanted !== null && !wanted.names.includes('*') && ![primary, ...siblings].some((one) => namesIt(wanted, one.spec.name))) reasons.push(refuse('sync-names', `synchronous_standby_names of ${node} is "${sync}", which none of its future standbys matches: its first commit would wait for ever`, `Set it for the new roles on ${node} first.`));
+  if (wanted !== null && managedWish(view.topology, primary) === undefined && !wanted.names.includes('*') && ![primary, ...siblings].some((one) => namesIt(wanted, one.spec.name))) reasons.push(refuse('sync-names', `synchronous_standby_names of ${node} is "${sync}", which none of its future standbys matches: its first commit would wait for ever`, `Set it for the new roles on ${node} first.`));
   const { server: source } = primary.facts;
   if (source === null) return reasons;
   if (server.systemIdentifier !== source.systemIdentifier) reasons.push(refuse('another-cluster', `${node} belongs to another cluster than ${primary.spec.name}`, 'Their system identifiers differ. Look at host, port and data directory of both in the cluster file.', ['pgrepl status']));
@@ -110,11 +111,11 @@ function managed(node: NodeView): readonly Reason[] {
  * decide for whom its first commit waits (hazards H16, F01). Prepared transactions show only after the
  * promotion (H14). Pure.
  */
-export function whatBreaksWithout(candidate: NodeView, followers: readonly NodeView[], unloggedTables: readonly string[]): readonly string[] {
+export function whatBreaksWithout(candidate: NodeView, followers: readonly NodeView[], unloggedTables: readonly string[], syncIsCarried = false): readonly string[] {
   const name = candidate.spec.name;
   const sync = candidate.facts.server?.settings['synchronous_standby_names']?.value ?? '';
   const wanted = parseSyncNames(sync);
-  const waits = wanted !== null && !followers.some((one) => countsAsSync(wanted, one.spec.name));
+  const waits = !syncIsCarried && wanted !== null && !followers.some((one) => countsAsSync(wanted, one.spec.name));
   return [
     ...(unloggedTables.length === 0 ? [] : [`unlogged tables will be empty: ${unloggedTables.join(', ')}`]),
     ...(Number(candidate.facts.server?.settings['max_prepared_transactions']?.value ?? 0) > 0 ? ['transactions that were prepared come alive again with their locks: look at pg_prepared_xacts afterwards'] : []),

@@ -1,7 +1,9 @@
 import type { Step } from '../steps/index.ts';
 import type { Topology, TopologyEdit } from '../topology/topology.ts';
 import type { Change } from './change.ts';
+import { NO_SYNC_CHANGE } from './carry-sync.ts';
 import { basisOf, type ClusterView, type NodeView } from './cluster.ts';
+import { joinSync, withSync } from './move-sync.ts';
 
 /** What a rejoin found, as every way of it needs it. */
 export interface RejoinFacts {
@@ -20,9 +22,11 @@ export function titleOf(name: string): string {
 export function finishedChange(facts: RejoinFacts, command: string, steps: readonly Step[], notices: readonly string[], question: string | null, upstream: NodeView = facts.primary): Change {
   const { view, node } = facts;
   const name = node.spec.name;
+  // One that holds back commits for its delay connects some time later: it is no member that could be proved now.
+  const sync = upstream === facts.primary && node.spec.delay === undefined ? joinSync(view, facts.primary, node, { asked: false, direct: true }) : NO_SYNC_CHANGE;
   return {
-    plan: { title: titleOf(name), command, basis: basisOf(view), steps, notices },
-    edits: editsOf(node, facts.primary, upstream),
+    plan: { title: titleOf(name), command, basis: basisOf(view), steps: withSync(steps, sync.after), notices: [...notices, ...sync.notices] },
+    edits: [...editsOf(node, facts.primary, upstream), ...sync.edits],
     done: `${name} streams from ${upstream.spec.name}, proved by a fresh record ${node.spec.delay === undefined ? 'replayed' : 'received'} on it`,
     next: ['pgrepl status'],
     question,

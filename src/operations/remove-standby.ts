@@ -1,13 +1,14 @@
 import { PgreplError, refuseOn, type Reason } from '../errors.ts';
-import { namesIt, parseSyncNames } from '../postgres/sync-names.ts';
 import type { Step } from '../steps/index.ts';
 import { LOCKED_MODE } from '../steps/staging.ts';
 import type { World } from '../steps/world.ts';
 import type { Topology } from '../topology/topology.ts';
+import { NO_SYNC_CHANGE } from './carry-sync.ts';
 import type { Change } from './change.ts';
 import { basisOf, observeCluster, primariesOf, splitBrain, viewOf, type ClusterView, type NodeView } from './cluster.ts';
 import { outsideConfig } from './config.ts';
 import { judgeService } from './judge-service.ts';
+import { leaveSync } from './move-sync.ts';
 import { followersOf } from './role-change.ts';
 import type { RemoveStandby } from './wants.ts';
 
@@ -19,19 +20,22 @@ export async function decideRemoveStandby(world: World, topology: Topology, want
   const view = await observeCluster(world, topology, topology.nodes);
   const node = viewOf(view, name);
   if (node === undefined) throw new Error('a node of the file was not observed');
-  refuseOn(`remove standby ${name}`, [...splitBrain(view), ...standsInTheWay(view, node), ...(node.facts.server === null ? [] : await judgeService(world.node(name), ['stop']))]);
+  const primary = primariesOf(view)[0];
+  const sync = primary === undefined || primary === node ? NO_SYNC_CHANGE : leaveSync(view, primary, node);
+  refuseOn(`remove standby ${name}`, [...splitBrain(view), ...standsInTheWay(view, node), ...sync.reasons, ...(node.facts.server === null ? [] : await judgeService(world.node(name), ['stop']))]);
   const unseen = node.facts.server === null && node.facts.state !== 'down';
   const { place } = node.facts;
   const holders = view.nodes.filter((other) => other !== node && other.facts.server?.slots.some((slot) => slot.name === name && slot.type === 'physical' && !slot.temporary) === true);
   const steps: Step[] = [
+    ...sync.before,
     ...(node.facts.server === null ? [] : [{ kind: 'stop-server', node: name, directory: place.pgdata, configFile: node.config === null ? null : outsideConfig(node.config, place.pgdata), as: 'standby' } as const]),
     ...holders.map((holder): Step => ({ kind: 'drop-slot', node: holder.spec.name, slot: name })),
   ];
   const kept = `${place.pgdata} is kept${node.facts.hasSignal ? ', with its standby.signal' : node.facts.directoryMode === LOCKED_MODE ? ', locked (mode 0701)' : ''}`;
   const warning = `${name} cannot be reached and is not stopped by this: it must not be started again`;
   return {
-    plan: { title: `remove standby ${name}`, command: `pgrepl remove-standby ${name}`, basis: basisOf(view), steps, notices: [`${topology.file} loses ${name}`, kept, ...(unseen ? [warning] : [])] },
-    edits: [{ edit: 'remove-node', name: node.spec.name }],
+    plan: { title: `remove standby ${name}`, command: `pgrepl remove-standby ${name}`, basis: basisOf(view), steps, notices: [...sync.notices, `${topology.file} loses ${name}`, kept, ...(unseen ? [warning] : [])] },
+    edits: [{ edit: 'remove-node', name: node.spec.name }, ...sync.edits],
     done: unseen ? `${name} is taken out of the cluster; ${warning}` : `${name} is ${node.facts.server === null ? '' : 'stopped and '}taken out of the cluster; ${kept}`,
     next: ['pgrepl status'],
     question: `Take ${name} out?`,
@@ -72,7 +76,5 @@ function standsInTheWay(view: ClusterView, node: NodeView): readonly Reason[] {
   if (others.length + senders.length > 0) reasons.push({ code: 'has-followers', node: name, message: `${[...others, ...senders].join(', ')} stream${others.length + senders.length === 1 ? 's' : ''} from ${name}`, next: others.map((other) => `pgrepl follow ${other} --upstream ${primariesOf(view)[0]?.spec.name ?? 'NODE'}`) });
   const primary = primariesOf(view)[0];
   if (primary === undefined) reasons.push({ code: 'no-primary', message: `no primary answers, and ${name} may be needed to replace it`, next: ['pgrepl status', 'pgrepl promote'] });
-  const sync = parseSyncNames(primary?.facts.server?.settings['synchronous_standby_names']?.value ?? '');
-  if (primary !== undefined && sync !== null && namesIt(sync, name)) reasons.push({ code: 'sync-names', node: primary.spec.name, message: `synchronous_standby_names of ${primary.spec.name} names ${name}: commits could wait for ever`, hint: 'Take it off that list first: ALTER SYSTEM SET synchronous_standby_names, and SELECT pg_reload_conf().', next: ['pgrepl sync off'] });
   return reasons;
 }

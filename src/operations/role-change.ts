@@ -12,6 +12,7 @@ import { basisOf, type ClusterView, type NodeView } from './cluster.ts';
 import { outsideConfig, STANDBY_CONF, valuesOf } from './config.ts';
 import { judgeService } from './judge-service.ts';
 import { pointsTo } from './roles.ts';
+import { healSync } from './carry-sync.ts';
 import { RECOVERY_SETTINGS, renderNoStandby, renderStandby, restoreCommandIn } from './settings.ts';
 
 /** The standby file of `node`, streaming from `upstream`. Pure. */
@@ -84,7 +85,7 @@ export function isPaused(node: NodeView): boolean {
 }
 
 /** Paused, or within its apply delay: it connects to a new upstream only when it has replayed what it has (WaitForWALToBecomeAvailable of xlogrecovery.c). Pure. */
-function comesLater(node: NodeView): boolean {
+export function comesLater(node: NodeView): boolean {
   return isPaused(node) || node.facts.server?.holdsBack === true;
 }
 
@@ -147,6 +148,7 @@ export async function healAfterRoleChange(world: World, view: ClusterView, prima
   const late: Step[] = [];
   const notices: string[] = [];
   const later: NodeView[] = [];
+  const started: NodeView[] = [];
   const reasons: Reason[] = [];
   const closed: NodeView[] = [];
   const history = parseHistory(await (await world.node(name).server()).timelineHistory(server.timeline));
@@ -182,6 +184,7 @@ export async function healAfterRoleChange(world: World, view: ClusterView, prima
       continue;
     }
     reasons.push(...(await judgeService(world.node(node.spec.name), ['start'])));
+    started.push(node);
     steps.push(slot, standbyFile(node, wanted), { kind: 'start-server', node: node.spec.name, directory: place.pgdata, configFile: node.config === null ? null : outsideConfig(node.config, place.pgdata), as: 'standby' });
     late.push({ kind: 'prove-streaming', node: node.spec.name, upstream: wanted.spec.name, primary: name, delayed: node.spec.delay !== undefined });
     // What it kept for others while it was the primary can only be seen once it runs.
@@ -191,9 +194,11 @@ export async function healAfterRoleChange(world: World, view: ClusterView, prima
   const inMemory = (server.settings['primary_conninfo']?.value ?? '') !== '';
   if (inMemory || valuesOf(primary.config?.standby ?? null).has('primary_conninfo')) late.push(noStandbyFile(primary));
   late.push(...staleSlots(view, primary, steps.some(({ kind }) => kind !== 'lock-directory')));
+  const sync = healSync(view, primary, started, steps.some(({ kind }) => kind !== 'lock-directory'));
+  late.push(...sync.after);
   return {
     plan: { title: `promote ${name}`, command: `pgrepl promote ${name}`, basis: basisOf(view), steps: [...steps, ...late], notices },
-    edits: [...editsAfter(view, primary), ...closed.map((node): TopologyEdit => ({ edit: 'set-fence', name: node.spec.name, fenced: null }))],
+    edits: [...editsAfter(view, primary), ...sync.edits, ...closed.map((node): TopologyEdit => ({ edit: 'set-fence', name: node.spec.name, fenced: null }))],
     done: `${name} is the primary${steps.some(({ kind }) => kind !== 'lock-directory') ? ', and the others stream from it' : ''}${closed.length === 0 ? '' : `, and ${namesOf(closed)} cannot start`}`,
     next: ['pgrepl status'],
     question: null,

@@ -17,6 +17,11 @@ export interface OwnedSetting {
   readonly overruled: boolean;
 }
 
+/** Where commits wait; changed by `pgrepl sync` alone. */
+export const SYNC_SETTING = 'synchronous_standby_names';
+/** The reason that stands behind its line in pgrepl.conf. */
+export const SYNC_WHY = 'pgrepl sync';
+
 const MB = 1024 * 1024;
 const GB = 1024 * MB;
 /** pg_rewind needs older WAL than a running pair does (hazard J14). */
@@ -78,6 +83,10 @@ export function ownedSettings(input: SettingsInput): readonly OwnedSetting[] {
   if (input.fresh || capped(input.effective['max_slot_wal_keep_size']) || input.slotRetainedBytes < (cap * MB) / 2) {
     need('max_slot_wal_keep_size', `${cap}MB`, 'a forgotten slot must not fill the disk: a quarter of the file system', capped, { expect: String(cap), restart: false });
   }
+
+  // Where commits wait is for `pgrepl sync` to change: to leave the line out would make them asynchronous without a word.
+  const sync = mine.get(SYNC_SETTING);
+  if (sync !== undefined && !(SYNC_SETTING in input.set)) lines.push({ name: SYNC_SETTING, value: sync, why: SYNC_WHY, expect: null, restart: false, overruled: false });
 
   const { host } = input.place;
   const listens = (setting: Setting | undefined): boolean => !input.fresh && listenOn(host, setting?.value ?? 'localhost') === setting?.value;

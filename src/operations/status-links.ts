@@ -227,7 +227,12 @@ export function lagOf(node: ViewedNode, view: StatusView): Lag | null {
     receivedBytes: behindBy(positionOf(node), link.sender?.flushLsn ?? null),
     replayedBytes,
     seconds: replayedBytes === null || replayedBytes === 0 ? null : secondsOf(server, link.sender),
+    ...flushOf(link.sender),
   };
+}
+
+function flushOf(sender: Sender | null): Pick<Lag, 'flushSeconds'> {
+  return sender === null || sender.syncState === 'async' || sender.flushLagSeconds === null ? {} : { flushSeconds: sender.flushLagSeconds };
 }
 
 function secondsOf(server: ServerFacts, sender: Sender | null): number | null {

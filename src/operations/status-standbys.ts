@@ -1,7 +1,6 @@
 import { REQUIRED_PARAMETERS } from '../postgres/control-data.ts';
 import { features } from '../postgres/features.ts';
 import type { Sender } from '../postgres/server.ts';
-import { parseSyncNames } from '../postgres/sync-names.ts';
 import type { Finding } from './status.ts';
 import { claimedUpstream, hasPassword, isAlone, isForeign, isPaused, rootOf, sendersFor, upstreamAddress, wantedUpstream, type StatusView, type ViewedNode } from './status-links.ts';
 
@@ -10,7 +9,7 @@ export function standbyFindings(view: StatusView): readonly Finding[] {
   const standbys = view.nodes.filter((node) => node.server?.inRecovery === true && !isForeign(node, view));
   return [
     ...standbys.flatMap((node) => [...attachment(node, view), ...replay(node, view), ...passwords(node, view)]),
-    ...view.nodes.flatMap((node) => [...strangers(node, view), ...blockedCommits(node)]),
+    ...view.nodes.flatMap((node) => strangers(node, view)),
   ];
 }
 
@@ -148,23 +147,4 @@ export function unknownSenders(on: ViewedNode, view: StatusView): readonly Sende
   const logical = new Set(server.slots.filter(({ type }) => type === 'logical').map(({ activePid }) => activePid));
   // In startup it streams nothing yet: a login that only proves itself is seen so.
   return server.senders.filter(({ pid, applicationName, state }) => !known.has(pid) && !logical.has(pid) && state !== 'backup' && state !== 'startup' && !/^pg_(?:basebackup|receivewal)$/.test(applicationName));
-}
-
-/** A primary that waits for more synchronous standbys than it has lets no commit return. */
-function blockedCommits(node: ViewedNode): readonly Finding[] {
-  const names = node.server?.inRecovery === false ? (node.server.settings['synchronous_standby_names']?.value ?? '').trim() : '';
-  if (names === '' || node.server === null) return [];
-  const needed = parseSyncNames(names)?.needed ?? 1;
-  const there = node.server.senders.filter(({ syncState }) => syncState === 'sync' || syncState === 'quorum').length;
-  if (there >= needed) return [];
-  return [
-    {
-      id: 'commits-wait',
-      level: 'critical',
-      node: node.name,
-      says: `commits on ${node.name} wait: synchronous_standby_names = ${names} needs ${needed}, and ${there === 0 ? 'none is' : `only ${there} are`} there`,
-      hint: 'Bring the synchronous standbys back, or take them off the list.',
-      next: ['pgrepl sync off'],
-    },
-  ];
 }

@@ -8,6 +8,7 @@ import { lagOf, positionOf, roleOf, slotOf, stateOf, viewCluster, type StatusVie
 import { nodeFindings } from './status-nodes.ts';
 import { slotFindings } from './status-slots.ts';
 import { standbyFindings } from './status-standbys.ts';
+import { syncFindings } from './status-sync.ts';
 
 export type Level = 'info' | 'warning' | 'critical';
 export type Verdict = 'ok' | 'warning' | 'critical';
@@ -32,6 +33,8 @@ export interface Lag {
   readonly replayedBytes: number | null;
   /** Only while there are bytes to replay: on an idle primary every clock says nonsense. */
   readonly seconds: number | null;
+  /** Of a synchronous standby under load: how long it takes to have on its disk what was written. */
+  readonly flushSeconds?: number;
 }
 
 export interface StatusSlot {
@@ -86,7 +89,7 @@ export interface StatusExtras {
 /** Judges what was seen. Pure: the same facts give the same document. */
 export function judgeStatus(topology: Topology, facts: readonly NodeFacts[], extras: StatusExtras = {}): StatusDocument {
   const view = viewCluster(topology, facts);
-  const findings = [...clusterFindings(view), ...nodeFindings(view, extras), ...standbyFindings(view), ...slotFindings(view, extras)].sort((a, b) => rank(b.level) - rank(a.level));
+  const findings = [...clusterFindings(view), ...nodeFindings(view, extras), ...standbyFindings(view), ...syncFindings(view), ...slotFindings(view, extras)].sort((a, b) => rank(b.level) - rank(a.level));
   return {
     format: 1,
     cluster: topology.cluster,

@@ -8,6 +8,7 @@ import { outsideConfig } from './config.ts';
 import { openForStandbys, passfileSteps } from './open-for-standbys.ts';
 import { judgeCandidate, judgePrimary, whatBreaks } from './preflight-promote.ts';
 import { preparedFor } from './roles.ts';
+import { carrySync, type SyncChange } from './carry-sync.ts';
 import { arrivalProof, clearSystemSettings, describeStandingStill, editsAfter, followersOf, leftBehind, noStandbyFile, repointSteps, standbyFile } from './role-change.ts';
 import type { Promote } from './wants.ts';
 
@@ -19,7 +20,8 @@ export function decideSwitchover(view: ClusterView, primary: NodeView, want: Pro
   if (candidate === undefined) refuseOn(title, [noCandidate(view)]);
   if (candidate === undefined) throw new Error('unreachable');
   const siblings = followersOf(view, primary).filter((node) => node !== candidate);
-  refuseOn(title, [...judgePrimary(primary, interrupted), ...service, ...judgeCandidate(view, primary, candidate, siblings, 'planned')]);
+  const sync = carrySync(view, primary, candidate, siblings, primary);
+  refuseOn(title, [...judgePrimary(primary, interrupted), ...service, ...judgeCandidate(view, primary, candidate, siblings, 'planned'), ...sync.reasons]);
   const name = candidate.spec.name;
   const fragile = whatBreaks(primary, candidate);
   return {
@@ -28,20 +30,21 @@ export function decideSwitchover(view: ClusterView, primary: NodeView, want: Pro
       title: `promote ${name}`,
       command: `pgrepl ${want.mode === 'planned' ? 'switchover' : 'promote'} ${name}`,
       basis: basisOf(view),
-      steps: stepsOf(view, primary, candidate, siblings, want.budgetMs),
+      steps: stepsOf(view, primary, candidate, siblings, want.budgetMs, sync),
       notices: [
         ...(interrupted ? [`${primary.spec.name} was shut down by an interrupted switchover; it goes on from there`] : []),
         ...describeCandidates(candidatesOf(view, null), null),
         `planned switchover: ${primary.spec.name} comes back as a standby of ${name}`,
         'nothing acknowledged is lost: the promote is sent only after the last record of the old primary has been replayed',
         `writes pause for a moment, at most ${want.budgetMs / 1000} s: then ${primary.spec.name} takes writes again`,
+        ...sync.notices,
         ...describeUnseen(view, primary, candidate),
         ...describeStandingStill(siblings, candidate),
         ...fragile,
         ...notices,
       ],
     },
-    edits: editsAfter(view, candidate),
+    edits: [...editsAfter(view, candidate), ...sync.edits],
     done: `${name} is the primary; ${[primary, ...siblings].map((node) => node.spec.name).join(', ')} ${siblings.length === 0 ? 'streams' : 'stream'} from it, proved`,
     next: ['pgrepl status'],
     question: interrupted ? null : `Hand over from ${primary.spec.name} to ${name}?`,
@@ -59,7 +62,7 @@ export function chooseCandidate(view: ClusterView, primary: NodeView, want: Prom
 }
 
 /** The documentation of a switchover: everything that can be done before or after the hand-over is. Pure. */
-function stepsOf(view: ClusterView, primary: NodeView, candidate: NodeView, siblings: readonly NodeView[], budgetMs: number): readonly Step[] {
+function stepsOf(view: ClusterView, primary: NodeView, candidate: NodeView, siblings: readonly NodeView[], budgetMs: number, sync: SyncChange): readonly Step[] {
   const [from, to] = [primary.spec.name, candidate.spec.name];
   const { place } = primary.facts;
   const systemIdentifier = candidate.facts.server?.systemIdentifier ?? '';
@@ -84,6 +87,7 @@ function stepsOf(view: ClusterView, primary: NodeView, candidate: NodeView, sibl
     ...[primary, ...siblings].map((node): Step => ({ kind: 'create-slot', node: to, slot: node.spec.name, claimedBy: null })),
     standbyFile(primary, candidate),
     standbyFile(candidate, primary, true),
+    ...sync.before,
     ...(running ? [{ kind: 'checkpoint', node: from, times: 2, why: 'so that the shutdown has little to write' } as const] : []),
     { kind: 'hand-over', node: to, primary: { node: from, directory: place.pgdata, configFile }, systemIdentifier, timeline: candidate.facts.server?.timeline ?? 0, budgetMs },
     // The others first: they arrive while the old primary starts.
@@ -91,6 +95,7 @@ function stepsOf(view: ClusterView, primary: NodeView, candidate: NodeView, sibl
     { kind: 'start-server', node: from, directory: place.pgdata, configFile, as: 'standby' },
     ...siblings.flatMap((node) => arrivalProof(node, candidate, candidate)),
     { kind: 'prove-streaming', node: from, upstream: to, primary: to, delayed: false },
+    ...sync.after,
     noStandbyFile(candidate),
     ...moved.map((node): Step => ({ kind: 'drop-slot', node: from, slot: node.spec.name })),
     { kind: 'checkpoint', node: to, times: 1, why: 'so that pg_control shows the new timeline' },

@@ -1,5 +1,6 @@
 import type { NodeName } from '../postgres/names.ts';
 import type { NodeSpec } from '../topology/topology.ts';
+import type { SyncWish } from './sync-wish.ts';
 
 /** What the words of each command come to: parsed and valid, nothing looked up yet. */
 export interface InitPrimary {
@@ -19,6 +20,13 @@ export interface AddStandby {
   readonly compress: 'auto' | 'none' | 'gzip' | 'lz4' | 'zstd';
   readonly maxRate: string | null;
   readonly verify: boolean;
+  /** Joins the synchronous set once it has caught up. */
+  readonly sync?: boolean;
+}
+
+export interface Sync {
+  /** `null`: off. */
+  readonly wish: SyncWish | null;
 }
 
 export interface Promote {

@@ -84,6 +84,22 @@ export function ownedConfEdited(text: string): boolean {
   return match?.[1] === undefined || match[2] === undefined || match[1] !== sha256(match[2]);
 }
 
+/**
+ * A file of `renderOwnedConf` with this one setting instead of what it said of it, or without it (`null`); every other line stays as it is, and
+ * the same as if it had been rendered so. Only of a text that nobody edited.
+ */
+export function withOwnedSetting(text: string, name: string, line: { readonly value: string; readonly why: string } | null): string {
+  const [first = '', , ...body] = text.split('\n').slice(0, -1);
+  const nameOf = (one: string): string | null => /^([A-Za-z0-9_$.]+) = /.exec(one)?.[1] ?? null;
+  const lines = body.filter((one) => nameOf(one) !== name);
+  if (line !== null) {
+    const at = lines.findIndex((one) => (nameOf(one) ?? '~') > name);
+    lines.splice(at === -1 ? lines.length : at, 0, `${name} = ${quoteConf(line.value)}${line.why === '' ? '' : `  # ${printable(line.why)}`}`);
+  }
+  const rest = lines.map((one) => `${one}\n`).join('');
+  return `${first}\n# sha256: ${sha256(rest)}\n${rest}`;
+}
+
 function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }

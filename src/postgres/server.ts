@@ -24,6 +24,8 @@ export interface Sender {
   readonly flushLsn: Lsn | null;
   readonly replayLsn: Lsn | null;
   readonly syncState: string;
+  /** Until it had flushed what was written last; `null` when idle. What a synchronous commit takes longer for (hazard F16). */
+  readonly flushLagSeconds: number | null;
   /** `null` when idle. */
   readonly replayLagSeconds: number | null;
   readonly role: string;
@@ -92,6 +94,10 @@ export interface ServerFacts {
   readonly receiver: Receiver | null;
   readonly senders: readonly Sender[];
   readonly slots: readonly Slot[];
+  /** Commits that wait for a synchronous standby at this moment; under load a few always do. */
+  readonly syncWaiters: number;
+  /** How long the one has waited that waits longest, seconds; `null`: none does. */
+  readonly longestSyncWaitSeconds: number | null;
   /** The settings that replication depends on, by name; those that this major does not have are missing. */
   readonly settings: Readonly<Record<string, Setting>>;
   /** Seconds since 1970 by the server's clock. */
@@ -148,9 +154,18 @@ export interface Inventory {
   readonly longTransactions: number;
   /** Commits that have waited for a synchronous standby for over 5 seconds; shorter waits are everyday life. */
   readonly waitingForSync: number;
+  /** Roles, databases and pairs of them with a synchronous_commit of their own (pg_db_role_setting). */
+  readonly commitLevels: readonly CommitLevel[];
   readonly demands: Demands;
   /** WAL that was written since the oldest segment that is still there, per second; `null` of a standby. */
   readonly walBytesPerSecond: number | null;
+}
+
+/** A synchronous_commit that sessions get instead of the server's. */
+export interface CommitLevel {
+  /** `role app`, `database shop`, `role app in database shop`. */
+  readonly of: string;
+  readonly value: string;
 }
 
 export interface RoleFacts {
@@ -202,6 +217,8 @@ export interface Server {
   inventory(): Promise<Inventory>;
   /** Other replication managers that have left their marks here: `repmgr`, `pg_auto_failover`, `Patroni`, … The light part of the inventory. */
   otherManagers(): Promise<readonly string[]>;
+  /** Roles, databases and pairs of them with a synchronous_commit of their own. */
+  commitLevels(): Promise<readonly CommitLevel[]>;
   /** True while a connection with this application name is open on this server. */
   hasClient(applicationName: string): Promise<boolean>;
   /** `database.schema.table`, at most 20; also of a standby, which shows those of its primary. Empty where no database lets us in. */

@@ -57,19 +57,22 @@ SELECT json_build_object(
       'timeline', received_tli, 'flushed', flushed_lsn::text, 'heard', extract(epoch FROM clock_timestamp() - last_msg_receipt_time)::float8) FROM pg_catalog.pg_stat_wal_receiver WHERE pid IS NOT NULL),
   'senders', (SELECT coalesce(json_agg(json_build_object('pid', pid, 'application', application_name, 'address', host(client_addr),
       'state', state, 'sent', sent_lsn::text, 'flush', flush_lsn::text, 'replay', replay_lsn::text, 'sync', sync_state,
-      'lag', extract(epoch FROM replay_lag)::float8, 'role', usename) ORDER BY application_name, pid), '[]'::json)
+      'flush_lag', extract(epoch FROM flush_lag)::float8, 'lag', extract(epoch FROM replay_lag)::float8, 'role', usename) ORDER BY application_name, pid), '[]'::json)
       FROM pg_catalog.pg_stat_replication),
   'slots', (SELECT coalesce(json_agg(json_build_object('name', slot_name, 'type', slot_type, 'active', active, 'pid', active_pid,
       'temporary', temporary, 'restart', restart_lsn::text, 'wal', wal_status, 'safe', safe_wal_size,
       'retained', pg_wal_lsn_diff(CASE WHEN r.recovery THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END, restart_lsn),
       'xmin', xmin IS NOT NULL OR catalog_xmin IS NOT NULL) ORDER BY slot_name), '[]'::json)
       FROM pg_catalog.pg_replication_slots),
+  'sync_waiters', w.waiters, 'sync_wait', w.longest,
   'settings', (SELECT json_object_agg(name, json_build_array(CASE name WHEN 'synchronous_commit' THEN reset_val ELSE setting END, unit, source, sourcefile, sourceline, pending_restart))
       FROM pg_catalog.pg_settings WHERE name = ANY (${quoteLiteral(`{${SETTINGS.join(',')}}`)}::text[])),
   'now', extract(epoch FROM clock_timestamp())::float8
 )::text AS facts
 FROM pg_control_system() AS s, (SELECT pg_is_in_recovery() AS recovery) AS r,
-  (SELECT pg_has_role('pg_read_all_settings', 'USAGE') AND pg_has_role('pg_read_all_stats', 'USAGE') AS sees) AS p`;
+  (SELECT pg_has_role('pg_read_all_settings', 'USAGE') AND pg_has_role('pg_read_all_stats', 'USAGE') AS sees) AS p,
+  (SELECT count(*) AS waiters, extract(epoch FROM max(clock_timestamp() - query_start))::float8 AS longest
+    FROM pg_catalog.pg_stat_activity WHERE wait_event = 'SyncRep') AS w`;
 }
 
 /**
@@ -99,6 +102,7 @@ interface RawSender {
   readonly flush: string | null;
   readonly replay: string | null;
   readonly sync: string | null;
+  readonly flush_lag: number | null;
   readonly lag: number | null;
   readonly role: string | null;
 }
@@ -155,6 +159,8 @@ interface RawFacts {
   readonly receiver: RawReceiver | null;
   readonly senders: readonly RawSender[];
   readonly slots: readonly RawSlot[];
+  readonly sync_waiters: number;
+  readonly sync_wait: number | null;
   readonly settings: Readonly<Record<string, RawSetting>>;
   readonly now: number;
 }
@@ -187,6 +193,8 @@ export function parseFacts(text: string | null | undefined): ServerFacts {
     receiver: raw.receiver === null ? null : receiverOf(raw.receiver),
     senders: raw.senders.map(senderOf),
     slots: raw.slots.map(slotOf),
+    syncWaiters: raw.sync_waiters,
+    longestSyncWaitSeconds: raw.sync_wait,
     settings: Object.fromEntries(Object.entries(raw.settings).map(([name, setting]) => [name, settingOf(name, setting)])),
     now: raw.now,
   };
@@ -238,6 +246,7 @@ function senderOf(raw: RawSender): Sender {
     flushLsn: parseLsnOrNull(raw.flush),
     replayLsn: parseLsnOrNull(raw.replay),
     syncState: raw.sync ?? 'unknown',
+    flushLagSeconds: raw.flush_lag,
     replayLagSeconds: raw.lag,
     role: raw.role ?? '',
   };

@@ -1,4 +1,4 @@
-import type { Demands, Inventory, Tablespace } from './server.ts';
+import type { CommitLevel, Demands, Inventory, Tablespace } from './server.ts';
 import type { Session } from './session.ts';
 
 /** Where other managers leave their marks. */
@@ -7,6 +7,12 @@ const MARKS = `
   'applications', (SELECT coalesce(json_agg(DISTINCT application_name), '[]'::json) FROM pg_catalog.pg_stat_activity WHERE application_name <> ''),
   'roles', (SELECT coalesce(json_agg(rolname), '[]'::json) FROM pg_catalog.pg_roles WHERE rolname !~ '^pg_'),
   'slots', (SELECT coalesce(json_agg(slot_name), '[]'::json) FROM pg_catalog.pg_replication_slots)`;
+
+/** Each synchronous_commit that sessions get instead of the server's, with whose it is. */
+const COMMIT_LEVELS = `(SELECT coalesce(json_agg(json_build_object('of', concat_ws(' in ', 'role ' || r.rolname, 'database ' || d.datname), 'value', split_part(c.line, '=', 2)) ORDER BY d.datname NULLS FIRST, r.rolname NULLS FIRST), '[]'::json)
+      FROM pg_catalog.pg_db_role_setting AS s CROSS JOIN LATERAL unnest(s.setconfig) AS c (line)
+        LEFT JOIN pg_catalog.pg_roles AS r ON r.oid = s.setrole LEFT JOIN pg_catalog.pg_database AS d ON d.oid = s.setdatabase
+      WHERE c.line LIKE 'synchronous\\_commit=%')`;
 
 /** What a change needs on top of the facts; one statement in the session's own database. */
 const INVENTORY_QUERY = `
@@ -24,6 +30,7 @@ SELECT json_build_object(
       AND xact_start < clock_timestamp() - interval '10 seconds'),
   'waiting', (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE wait_event = 'SyncRep'
       AND query_start < clock_timestamp() - interval '5 seconds'),
+  'commitLevels', ${COMMIT_LEVELS},
   -- A standby shows the same tables as its primary, and is not asked about them.
   'databases', CASE WHEN pg_is_in_recovery() THEN '[]'::json ELSE (SELECT coalesce(json_agg(datname ORDER BY datname), '[]'::json) FROM pg_catalog.pg_database
       WHERE datallowconn AND NOT datistemplate) END,
@@ -67,6 +74,7 @@ interface RawInventory extends RawMarks {
   readonly backups: number;
   readonly long: number;
   readonly waiting: number;
+  readonly commitLevels: readonly CommitLevel[];
   readonly databases: readonly string[];
   readonly demands: Demands;
   readonly walRate: number | null;
@@ -90,6 +98,7 @@ export async function askInventory(session: Session, openDatabase: OpenDatabase,
     otherManagers: otherManagers(raw),
     longTransactions: raw.long,
     waitingForSync: raw.waiting,
+    commitLevels: raw.commitLevels,
     demands: raw.demands,
     walBytesPerSecond: raw.walRate,
   };
@@ -99,6 +108,12 @@ export async function askInventory(session: Session, openDatabase: OpenDatabase,
 export async function askManagers(session: Session, signal: AbortSignal | undefined): Promise<readonly string[]> {
   const rows = await session.query(MANAGERS_QUERY, { deadlineMs: 30_000, signal });
   return otherManagers(JSON.parse(rows[0]?.['marks'] ?? '{}') as RawMarks);
+}
+
+/** Asks for these alone. */
+export async function askCommitLevels(session: Session, signal: AbortSignal | undefined): Promise<readonly CommitLevel[]> {
+  const rows = await session.query(`SELECT ${COMMIT_LEVELS}::text AS levels`, { deadlineMs: 30_000, signal });
+  return JSON.parse(rows[0]?.['levels'] ?? '[]') as readonly CommitLevel[];
 }
 
 /** How long an emergency may wait for a notice; databases that were not asked by then are passed over. */

@@ -6,7 +6,7 @@ import type { FileError, HbaRuleRow, RoleFacts, Server } from './server.ts';
 import type { QueryOptions, Row, Session } from './session.ts';
 import { runCheckpoint } from './sql-checkpoint.ts';
 import { factsQuery, parseFacts, parsePositions, POSITIONS_QUERY } from './sql-facts.ts';
-import { askInventory, askManagers, askUnloggedTables, type OpenDatabase } from './sql-inventory.ts';
+import { askCommitLevels, askInventory, askManagers, askUnloggedTables, type OpenDatabase } from './sql-inventory.ts';
 import { askMayRewind, askTables, askWalDigests, askWalFiles, rewindGrant } from './sql-rewind.ts';
 import { quoteIdentifier, quoteLiteral, quoteSettingName } from './sql-text.ts';
 
@@ -58,6 +58,7 @@ export function openServer(session: Session, { signal, openDatabase, guard, modi
     },
     inventory: async () => await askInventory(session, openDatabase, signal),
     otherManagers: async () => await askManagers(session, signal),
+    commitLevels: async () => await askCommitLevels(session, signal),
     hasClient: async (applicationName) => (await one(CLIENT_QUERY, [applicationName]))?.['there'] === 'true',
     unloggedTables: async () => await askUnloggedTables(session, openDatabase, signal),
     collationMismatches: async () => (features(versionNumberOf(session.serverVersion)).collationVersionPerDatabase ? (await ask(COLLATIONS_QUERY)).map((row) => row['says'] ?? '') : []),

@@ -15,6 +15,7 @@ import { prepareStaging, type PrepareStaging } from './prepare-staging.ts';
 import { promoteServer, type PromoteServer } from './promote-server.ts';
 import { proveLogin, type ProveLogin } from './prove-login.ts';
 import { proveStreaming, type ProveStreaming } from './prove-streaming.ts';
+import { proveSync, type ProveSync } from './prove-sync.ts';
 import { finishStaging, publishDirectory, type FinishStaging, type PublishDirectory } from './publish-directory.ts';
 import { putBlock, type PutBlock } from './put-block.ts';
 import { recoverCrashed, type RecoverCrashed } from './recover-crashed.ts';
@@ -58,6 +59,7 @@ export type Step =
   | PromoteServer
   | ProveLogin
   | ProveStreaming
+  | ProveSync
   | PublishDirectory
   | PutBlock
   | RecoverCrashed
@@ -101,6 +103,7 @@ export const registry: Registry<Step, World> = {
   'promote-server': promoteServer,
   'prove-login': proveLogin,
   'prove-streaming': proveStreaming,
+  'prove-sync': proveSync,
   'publish-directory': publishDirectory,
   'put-block': putBlock,
   'recover-crashed': recoverCrashed,

@@ -44,7 +44,23 @@ export function flawsOfNodes(content: ClusterFile): readonly Flaw[] {
       else if (leadsBack(name, content)) flaw(name, 'upstream', `leads back to ${name}`);
     }
   }
-  return flaws;
+  return [...flaws, ...flawsOfSync(content.replication?.sync ?? 'off', names)];
+}
+
+/** Names that are no nodes never acknowledge, and more standbys than are named never do: every commit would wait. */
+function flawsOfSync(sync: string, nodes: readonly string[]): readonly Flaw[] {
+  const [, needed = '0', list] = /^[a-z]+ ([0-9]+) ?\((.*)\)$/.exec(sync) ?? [];
+  if (list === undefined) return [];
+  const names = list.split(/, ?/);
+  const flaw = (says: string): Flaw => ({ path: ['replication', 'sync'], says, unknownKey: null });
+  return [
+    ...names.filter((name) => !nodes.includes(name)).map((name) => {
+      const meant = didYouMean(name, nodes);
+      return flaw(`names "${name}", which is no node of this file${meant === null ? '' : `; did you mean "${meant}"?`}`);
+    }),
+    ...names.filter((name, index) => names.indexOf(name) !== index).map((name) => flaw(`names ${name} twice`)),
+    ...(Number(needed) > names.length ? [flaw(`needs ${needed} standbys and names ${names.length}`)] : []),
+  ];
 }
 
 function leadsBack(start: string, content: ClusterFile): boolean {

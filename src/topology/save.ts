@@ -117,6 +117,12 @@ function applyEdit(edit: TopologyEdit, { content, topology, document, set, remov
     case 'set-fence':
       setOrRemove('fenced', edit.name, edit.fenced);
       return;
+    case 'set-sync':
+      if ((content.replication?.sync ?? 'off') === edit.sync) return;
+      ensureMap(document, ['replication'], () => {
+        set(['replication', 'sync'], edit.sync);
+      });
+      return;
     default:
       edit satisfies never;
   }

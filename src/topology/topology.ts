@@ -38,7 +38,7 @@ export interface Topology {
   readonly exists: boolean;
   readonly cluster: string;
   readonly replicationUser: RoleName;
-  /** `off`, `any N (…)`, `first N (…)`; only `off` is carried out so far. */
+  /** `off`, `any N`, `any N (…)`, `first N (…)`; carried out by `pgrepl sync`. */
   readonly sync: string;
   readonly nodes: readonly NodeSpec[];
 }
@@ -49,4 +49,5 @@ export type TopologyEdit =
   | { readonly edit: 'remove-node'; readonly name: NodeName }
   | { readonly edit: 'set-upstream'; readonly name: NodeName; readonly upstream: NodeName | null }
   | { readonly edit: 'set-fence'; readonly name: NodeName; readonly fenced: string | null }
+  | { readonly edit: 'set-sync'; readonly sync: string }
   | { readonly edit: 'set-cluster'; readonly cluster: string; readonly replicationUser: RoleName };

@@ -4,7 +4,10 @@ import { decideInitPrimary } from '../../src/operations/init-primary.ts';
 import { decidePromote } from '../../src/operations/promote.ts';
 import { decideRemoveStandby } from '../../src/operations/remove-standby.ts';
 import { decideRejoin } from '../../src/operations/rejoin.ts';
-import type { AddStandby, InitPrimary, Promote, Rejoin } from '../../src/operations/wants.ts';
+import { decideFollow } from '../../src/operations/follow.ts';
+import { decideSync } from '../../src/operations/sync.ts';
+import { parseSyncWish } from '../../src/operations/sync-wish.ts';
+import type { AddStandby, Follow, InitPrimary, Promote, Rejoin, Sync } from '../../src/operations/wants.ts';
 import { parseNodeName, type NodeName } from '../../src/postgres/names.ts';
 import { errorAnywhere, powerCutThenAgain, powerCutThenUndo, rehearseDryRun, undisturbed, type Situation } from './crash-matrix.ts';
 import { diskOf } from './fake-fleet.ts';
@@ -30,8 +33,8 @@ export function initPrimary(fleet: FakeFleet, more: Partial<InitPrimary> = {}): 
 }
 
 /** add-standby of that node, to the primary unless another upstream is named. */
-export function addStandby(fleet: FakeFleet, node: string, upstream: string | null = null): Rehearsed<AddStandby> {
-  return { decide: decideAddStandby, want: { node: specOf(fleet, node), upstream: upstream === null ? null : name(upstream), checkpoint: 'fast', compress: 'auto', maxRate: null, verify: true } };
+export function addStandby(fleet: FakeFleet, node: string, upstream: string | null = null, more: Partial<AddStandby> = {}): Rehearsed<AddStandby> {
+  return { decide: decideAddStandby, want: { node: specOf(fleet, node), upstream: upstream === null ? null : name(upstream), checkpoint: 'fast', compress: 'auto', maxRate: null, verify: true, ...more } };
 }
 
 /** promote of that node, which may be a switchover. */
@@ -63,6 +66,29 @@ export async function fallen({ fleet, desk }: Made, how: 'crashed' | 'stopped' =
   fleet.write('node2');
   fleet.settle();
   return { fleet, desk: newDesk(desk.topology.nodes) };
+}
+
+/** sync of these words, as the cluster file has them. */
+export function sync(words: string): Rehearsed<Sync> {
+  return { decide: decideSync, want: { wish: parseSyncWish(words) } };
+}
+
+/** follow of that node to that upstream. */
+export function follow(node: string, upstream: string): Rehearsed<Follow> {
+  return { decide: decideFollow, want: { name: name(node), upstream: name(upstream) } };
+}
+
+/**
+ * A cluster whose commits wait by this line of its cluster file, with a client that writes all the time: from here on none may be acknowledged without a
+ * standby, and, unless a role change has to pass through a moment without any, none may wait for one that is not there.
+ */
+export async function syncCluster(words: string, standbys: readonly Standby[], { mustNotWait = true } = {}): Promise<Made> {
+  const made = await cluster(...standbys);
+  await carriedOut(made, sync(words));
+  const { state } = made.fleet;
+  Object.assign(state, { underLoad: true, mustNotWait, mustBeSynchronous: true });
+  made.fleet.settle();
+  return { fleet: made.fleet, desk: { ...newDesk(made.desk.topology.nodes), topology: made.desk.topology } };
 }
 
 /** Runs the command to its end. Throws its error. */

@@ -37,7 +37,7 @@ export function complaintsAbout(args: readonly string[], stdout: string, cut: bo
 }
 
 function isChange(options: readonly string[]): boolean {
-  return ['init-primary', 'add-standby', 'remove-standby', 'follow', 'rejoin', 'promote', 'switchover', 'resume', 'undo'].some((command) => options.includes(command));
+  return ['init-primary', 'add-standby', 'remove-standby', 'follow', 'sync', 'rejoin', 'promote', 'switchover', 'resume', 'undo'].some((command) => options.includes(command));
 }
 
 function complaintOf(schema: string, line: string): string[] {

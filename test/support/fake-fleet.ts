@@ -1,6 +1,7 @@
 import { Disk, type Entry } from './fake-disk.ts';
 import type { MachineState } from './fake-host.ts';
 import type { Running } from './fake-settings.ts';
+import type { WaitingCommit } from './fake-sync.ts';
 
 /** The connection of a standby to its upstream. Plain data. */
 export interface ReceiverState {
@@ -73,12 +74,18 @@ export interface FleetState {
   readonly backups: Map<number, BackupState>;
   /** Writes that a client was told are committed. */
   readonly acknowledged: { readonly systemIdentifier: string; readonly id: number }[];
+  /** Commits of clients that wait for a synchronous standby. */
+  readonly waiting: WaitingCommit[];
+  /** True where no commit may ever wait for a standby that is not there. */
+  mustNotWait: boolean;
+  /** True where no commit may ever be acknowledged without a standby. */
+  mustBeSynchronous: boolean;
   /** Broken invariants, each with the change or tick at which it was seen. */
   readonly violations: string[];
 }
 
 export function newFleet(): FleetState {
-  return { now: Date.UTC(2026, 0, 1), nextNumber: 1, underLoad: false, machines: new Map(), servers: new Map(), backups: new Map(), acknowledged: [], violations: [] };
+  return { now: Date.UTC(2026, 0, 1), nextNumber: 1, underLoad: false, machines: new Map(), servers: new Map(), backups: new Map(), acknowledged: [], waiting: [], mustNotWait: false, mustBeSynchronous: false, violations: [] };
 }
 
 export function machineNamed(fleet: FleetState, name: string): MachineState {

@@ -2,7 +2,7 @@ import { PgreplError } from '../../src/errors.ts';
 import { features } from '../../src/postgres/features.ts';
 import { bytesBetween, parseLsn, type Lsn } from '../../src/postgres/lsn.ts';
 import { parseSystemIdentifier } from '../../src/postgres/names.ts';
-import type { FileError, HbaRuleRow, Inventory, Positions, RoleFacts, Sender, Server, ServerFacts, Slot } from '../../src/postgres/server.ts';
+import type { CommitLevel, FileError, HbaRuleRow, Inventory, Positions, RoleFacts, Sender, Server, ServerFacts, Slot } from '../../src/postgres/server.ts';
 import { quoteConf, withoutSettings } from '../../src/postgres/conf-file.ts';
 import type { WalPiece } from '../../src/postgres/tools.ts';
 import { majorOf, renderVersionNumber } from '../../src/postgres/version.ts';
@@ -12,6 +12,7 @@ import type { DataDirectory, FakeRole } from './fake-data-directory.ts';
 import { machineNamed, nextNumber, settingOf, type FleetState, type RunningServer } from './fake-fleet.ts';
 import type { Gate } from './fake-gate.ts';
 import { parseRules, Postgres } from './fake-postgres.ts';
+import { syncStates } from './fake-sync.ts';
 import { goneErrors, isStartOnly, readConfiguration } from './fake-settings.ts';
 import { IDLE_INVENTORY } from './idle-inventory.ts';
 
@@ -81,6 +82,8 @@ export class FakeServer implements Server {
               },
         senders: this.#senders(server),
         slots: this.#slots(server, data),
+        syncWaiters: this.#session.fleet.waiting.filter((one) => one.server === server.number).length,
+        longestSyncWaitSeconds: null,
         settings: Object.fromEntries(server.settings),
         now: this.#session.fleet.now / 1000,
       };
@@ -111,6 +114,10 @@ export class FakeServer implements Server {
   }
 
   async otherManagers(): Promise<readonly string[]> {
+    return await this.#ask(() => []);
+  }
+
+  async commitLevels(): Promise<readonly CommitLevel[]> {
     return await this.#ask(() => []);
   }
 
@@ -319,6 +326,7 @@ export class FakeServer implements Server {
   }
 
   #senders(server: RunningServer): readonly Sender[] {
+    const states = syncStates(this.#postgres, server);
     const standbys = this.#postgres.receiversOf(server).map(({ standby, receiver }): Sender => {
       const end = this.#postgres.files(standby).end();
       return {
@@ -329,14 +337,15 @@ export class FakeServer implements Server {
         sentLsn: end,
         flushLsn: end,
         replayLsn: standby.replayed as Lsn,
-        syncState: 'async',
+        syncState: states.get(standby.number) ?? 'async',
+        flushLagSeconds: null,
         replayLagSeconds: null,
         role: receiver.user,
       };
     });
     const copies = [...this.#session.fleet.backups.values()]
       .filter((backup) => backup.upstream === server.number)
-      .map((backup): Sender => ({ pid: backup.pid, applicationName: backup.applicationName, clientAddress: null, state: 'backup', sentLsn: null, flushLsn: null, replayLsn: null, syncState: 'async', replayLagSeconds: null, role: backup.user }));
+      .map((backup): Sender => ({ pid: backup.pid, applicationName: backup.applicationName, clientAddress: null, state: 'backup', sentLsn: null, flushLsn: null, replayLsn: null, syncState: 'async', flushLagSeconds: null, replayLagSeconds: null, role: backup.user }));
     return [...standbys, ...copies];
   }
 

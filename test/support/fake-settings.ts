@@ -2,6 +2,7 @@ import { confErrors, parseConf } from '../../src/postgres/conf-file.ts';
 import type { FileError, Setting } from '../../src/postgres/server.ts';
 import type { Disk } from './fake-disk.ts';
 import { parentOf } from './fake-disk.ts';
+import { isSyncValue } from './fake-sync.ts';
 
 interface Known {
   readonly boot: string;
@@ -158,6 +159,7 @@ function known(name: string, major: number): Known | null {
 /** The value as pg_settings.setting shows it; `null` when the server would not take it. */
 function show(name: string, value: string): string | null {
   const setting = KNOWN[name];
+  if (name === 'synchronous_standby_names' && !isSyncValue(value)) return null;
   if (setting?.bool === true) {
     if (['on', 'true', 'yes', '1'].includes(value.toLowerCase())) return 'on';
     return ['off', 'false', 'no', '0'].includes(value.toLowerCase()) ? 'off' : null;

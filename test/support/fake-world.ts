@@ -13,6 +13,7 @@ import { Postgres } from './fake-postgres.ts';
 import { sessionTrouble } from './fake-rewind.ts';
 import { FakePrograms } from './fake-programs.ts';
 import { FakeServer } from './fake-server.ts';
+import { commit, tellCommits } from './fake-sync.ts';
 import { halfRewoundAtHand, secondPrimaryAtHand, snapshotOf, writablePrimaries, type Snapshot } from './fake-oracle.ts';
 
 export { PowerCut } from './fake-gate.ts';
@@ -127,7 +128,7 @@ export class FakeFleet {
     this.postgres.kill(this.startedServer(name));
   }
 
-  /** A client writes a row and is told that it is committed. */
+  /** A client writes a row, and is told that it is committed as soon as whoever is waited for has it. */
   write(name: string): number {
     return this.#writeOn(this.startedServer(name));
   }
@@ -135,8 +136,8 @@ export class FakeFleet {
   #writeOn(server: RunningServer): number {
     if (server.inRecovery || server.stopping !== null) throw new Error(`${server.directory} takes no writes`);
     const id = nextNumber(this.state);
-    this.postgres.append(server, 'write', id);
-    this.state.acknowledged.push({ systemIdentifier: server.systemIdentifier, id });
+    const end = this.postgres.append(server, 'write', id);
+    commit(this.state, server, id, end, (text) => { this.#violation(text); });
     return id;
   }
 
@@ -147,6 +148,7 @@ export class FakeFleet {
 
   tick(milliseconds = 20): void {
     this.postgres.tick(milliseconds);
+    tellCommits(this.state, this.postgres, (text) => { this.#violation(text); });
     this.look('the clock');
   }
 

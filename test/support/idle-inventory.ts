@@ -12,6 +12,7 @@ export const IDLE_INVENTORY: Inventory = {
   otherManagers: [],
   longTransactions: 0,
   waitingForSync: 0,
+  commitLevels: [],
   demands: { locales: [], preload: {}, libraryPath: '$libdir', sharedMemoryBytes: 150 * 1024 ** 2, sharedBuffersBytes: 128 * 1024 ** 2, hugePages: 'try', hugePageSize: '0' },
   walBytesPerSecond: null,
 };

@@ -116,7 +116,7 @@ function journalIn(raw: RawRun, world: FakeWorld): Journal {
 
 /** The cluster file after these edits. */
 function edited(topology: Topology, edits: readonly TopologyEdit[]): Topology {
-  let { nodes, cluster, replicationUser } = topology;
+  let { nodes, cluster, replicationUser, sync } = topology;
   const change = (name: string, to: (node: NodeSpec) => NodeSpec): void => {
     nodes = nodes.map((node) => (node.name === name ? to(node) : node));
   };
@@ -138,9 +138,12 @@ function edited(topology: Topology, edits: readonly TopologyEdit[]): Topology {
       case 'set-cluster':
         ({ cluster, replicationUser } = edit);
         break;
+      case 'set-sync':
+        ({ sync } = edit);
+        break;
       default:
         edit satisfies never;
     }
   }
-  return { ...topology, nodes, cluster, replicationUser };
+  return { ...topology, nodes, cluster, replicationUser, sync };
 }

@@ -18,6 +18,7 @@ const OPTIONS: readonly OptionSpec[] = [
   { flags: '--compress <METHOD>', help: 'of the copy on its way (default: auto)', choices: COMPRESSIONS },
   { flags: '--max-rate <RATE>', help: 'at most this many bytes per second, such as 50M' },
   { flags: '--delay <INTERVAL>', help: 'replays each commit this much later, such as 1h (recovery_min_apply_delay)' },
+  { flags: '--sync', help: 'joins the synchronous set once it has caught up: commits then wait for it' },
   { flags: '--tablespace <OLD=NEW>', help: 'another place for a tablespace (repeatable)', repeat: true },
   { flags: '--waldir <DIR>', help: 'another place for pg_wal' },
   { flags: '--restore-command <CMD>', help: 'fetches WAL from an archive where streaming cannot give it' },
@@ -51,6 +52,7 @@ export const addStandby: Command = change<AddStandby>({
         compress: COMPRESSIONS.find((method) => method === words.text('compress')) ?? 'auto',
         maxRate: maxRate === undefined ? null : parseRate(maxRate),
         verify: words.flag('verify'),
+        sync: words.flag('sync'),
       },
     };
   },

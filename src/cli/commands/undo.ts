@@ -100,6 +100,8 @@ function otherWay(command: string): readonly string[] {
       return ['pgrepl switchover'];
     case 'follow':
       return [`pgrepl follow ${known} --upstream NODE`];
+    case 'sync':
+      return node === 'off' ? [] : ['pgrepl sync off'];
     default:
       return [];
   }

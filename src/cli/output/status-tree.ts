@@ -24,7 +24,7 @@ const COLUMNS: readonly Column[] = [
   { title: 'RECEIVED', right: true, cell: (node) => bytes(node, node.lag?.receivedBytes) },
   { title: 'REPLAYED', right: true, cell: (node) => bytes(node, node.lag?.replayedBytes) },
   { title: 'TIME', right: true, cell: time },
-  { title: 'SYNC', cell: ({ role, sync }) => (role === 'standby' ? (sync ?? UNKNOWN) : '') },
+  { title: 'SYNC', cell: sync },
   { title: 'SLOT/WAL KEPT', cell: slot },
 ];
 
@@ -109,6 +109,13 @@ function time({ role, lag }: StatusNode): string {
   const seconds = lag?.seconds ?? null;
   if (seconds === null) return UNKNOWN;
   return seconds < 1 ? `${Math.round(seconds * 1000)} ms` : showSeconds(seconds);
+}
+
+/** With how long a commit waits for it, where that is known: as its primary measured it under load. */
+function sync({ role, sync: state, lag }: StatusNode): string {
+  if (role !== 'standby') return '';
+  const seconds = lag?.flushSeconds;
+  return `${state ?? UNKNOWN}${seconds === undefined ? '' : ` ${seconds < 1 ? `${Math.ceil(seconds * 1000)} ms` : showSeconds(seconds)}`}`;
 }
 
 function slot(node: StatusNode, document: StatusDocument): string {

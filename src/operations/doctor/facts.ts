@@ -1,4 +1,4 @@
-import type { RoleFacts } from '../../postgres/server.ts';
+import type { CommitLevel, RoleFacts } from '../../postgres/server.ts';
 import type { StatusDocument } from '../status.ts';
 import type { StatusView } from '../status-links.ts';
 
@@ -61,6 +61,7 @@ export interface ServerExtras {
   /** The replication role; `undefined` when it was not learned, `null` when there is none. */
   readonly role: RoleFacts | null | undefined;
   readonly otherManagers: readonly string[] | null;
+  readonly commitLevels: readonly CommitLevel[] | null;
   /** pg_hba.conf as it is now; `loaded` tells whether the server has read it since it was changed. */
   readonly hba: { readonly file: string; readonly text: string; readonly loaded: boolean | null } | null;
 }

@@ -37,7 +37,7 @@ async function withClocks(world: World, machines: ReadonlyMap<string, MachineFac
 }
 
 async function askServer(node: NodeWorld, limits: Limits): Promise<ServerExtras> {
-  const seen: { -readonly [K in keyof ServerExtras]: ServerExtras[K] } = { role: undefined, otherManagers: null, hba: null };
+  const seen: { -readonly [K in keyof ServerExtras]: ServerExtras[K] } = { role: undefined, otherManagers: null, commitLevels: null, hba: null };
   await within(limits, fill(node, seen));
   return { ...seen };
 }
@@ -53,6 +53,7 @@ async function fill(node: NodeWorld, seen: { -readonly [K in keyof ServerExtras]
   await Promise.all([
     piece(server.role(node.place.replicationUser).then((role) => void (seen.role = role))),
     piece(server.otherManagers().then((managers) => void (seen.otherManagers = managers))),
+    piece(server.commitLevels().then((levels) => void (seen.commitLevels = levels))),
     piece(readHba(node).then((hba) => void (seen.hba = hba))),
   ]);
 }

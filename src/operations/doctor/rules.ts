@@ -8,6 +8,7 @@ import { otherManagers } from './rules/other-managers.ts';
 import { ownership } from './rules/ownership.ts';
 import { replicationRole } from './rules/replication-role.ts';
 import { sameMachine } from './rules/same-machine.ts';
+import { synchronous } from './rules/synchronous.ts';
 import { versions } from './rules/versions.ts';
 
 /** What `status` finds is part of what the doctor says, judged by the status' own code. */
@@ -20,4 +21,4 @@ export const status: Rule = {
 };
 
 /** Every rule, in the order of docs/doctor.md. A new one is one file and one word here. */
-export const RULES: readonly Rule[] = [status, machines, connectivity, replicationRole, clocks, versions, diskSpace, ownership, otherManagers, sameMachine, durability];
+export const RULES: readonly Rule[] = [status, machines, connectivity, replicationRole, clocks, versions, diskSpace, ownership, otherManagers, sameMachine, durability, synchronous];

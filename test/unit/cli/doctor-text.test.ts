@@ -23,7 +23,7 @@ const document = judgeDoctor(topologyOf(), given({
 
 test('a matrix, the machines and the findings', () => {
   expect(at(100, document)).toMatchInlineSnapshot(`
-    "shop  warning  primary node1  3 findings by 10 rules
+    "shop  warning  primary node1  3 findings by 11 rules
 
     from \\ to  node1  node2    node3
     pgrepl     ok     ok       down

@@ -12,39 +12,40 @@ describe('help', () => {
       PostgreSQL standbys from two commands, with the plan shown before anything happens.
 
       Options:
-        -V, --version          show the version
-        -f, --file <FILE>      cluster file (default: $PGREPL_FILE, else ./pgrepl.yaml)
-        --json                 one JSON document on stdout; of a change: one JSON event per line
-        -n, --dry-run          show what would be done, and do nothing
-        -y, --yes              ask nothing
-        -q, --quiet            say less
-        -v, --verbose          say more: every command that is run
-        --no-color             no colours (also: NO_COLOR, TERM=dumb)
-        -?, --help             show this page; of a command: pgrepl COMMAND --help
+        -V, --version             show the version
+        -f, --file <FILE>         cluster file (default: $PGREPL_FILE, else ./pgrepl.yaml)
+        --json                    one JSON document on stdout; of a change: one JSON event per line
+        -n, --dry-run             show what would be done, and do nothing
+        -y, --yes                 ask nothing
+        -q, --quiet               say less
+        -v, --verbose             say more: every command that is run
+        --no-color                no colours (also: NO_COLOR, TERM=dumb)
+        -?, --help                show this page; of a command: pgrepl COMMAND --help
 
       Set up:
-        init-primary [NAME]    a primary ready for standbys: a new one, or an existing server as it is
-        add-standby [NAME]     copy, attach and prove a standby
-        remove-standby <NAME>  take a standby out; its data directory is kept
-        follow <NAME>          re-point a running standby at another upstream
+        init-primary [NAME]       a primary ready for standbys: a new one, or an existing server as it is
+        add-standby [NAME]        copy, attach and prove a standby
+        remove-standby <NAME>     take a standby out; its data directory is kept
+        follow <NAME>             re-point a running standby at another upstream
+        sync <HOW> [N] [NAME...]  let commits wait for standbys, so that a failover loses nothing
 
       Change roles:
-        promote [NAME]         make a standby the primary: a switchover or a failover, whichever is proved
-                               right
-        switchover [NAME]      promote that is only ever planned
-        rejoin <NAME>          bring a fallen-out node back as a standby: nothing needed, rewind, or copy
-                               anew
+        promote [NAME]            make a standby the primary: a switchover or a failover, whichever is
+                                  proved right
+        switchover [NAME]         promote that is only ever planned
+        rejoin <NAME>             bring a fallen-out node back as a standby: nothing needed, rewind, or
+                                  copy anew
 
       Look:
-        status [CONNINFO]      who streams from whom, how far behind, and what is wrong
-        doctor [NAME]          what would go wrong next: logins in both directions, machines, versions,
-                               disks
-        demo                   a throw-away primary and two standbys on this machine, under load
+        status [CONNINFO]         who streams from whom, how far behind, and what is wrong
+        doctor [NAME]             what would go wrong next: logins in both directions, machines, versions,
+                                  disks
+        demo                      a throw-away primary and two standbys on this machine, under load
 
       Past and unfinished runs:
-        runs                   the journal of past runs
-        resume [RUN]           go on with an unfinished run
-        undo [RUN]             take an unfinished run back
+        runs                      the journal of past runs
+        resume [RUN]              go on with an unfinished run
+        undo [RUN]                take an unfinished run back
 
       Two commands make a replicated pair on this machine:
         pgrepl init-primary -D /srv/pg/a

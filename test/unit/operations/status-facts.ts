@@ -20,7 +20,7 @@ export function setting(value: string, more: Partial<Setting> = {}): Setting {
 
 export function sender(name: string, more: Partial<Sender> = {}): Sender {
   const at = parseLsn(CURRENT);
-  return { pid: 100, applicationName: name, clientAddress: '127.0.0.1', state: 'streaming', sentLsn: at, flushLsn: at, replayLsn: at, syncState: 'async', replayLagSeconds: null, role: 'replicator', ...more };
+  return { pid: 100, applicationName: name, clientAddress: '127.0.0.1', state: 'streaming', sentLsn: at, flushLsn: at, replayLsn: at, syncState: 'async', flushLagSeconds: null, replayLagSeconds: null, role: 'replicator', ...more };
 }
 
 export function slot(name: string, more: Partial<Slot> = {}): Slot {
@@ -41,7 +41,7 @@ function server(name: string, words: ServerWords): ServerFacts {
   return {
     systemIdentifier: parseSystemIdentifier(SYSTEM), startedAt: '1760000000000000', versionNumber: 150018, version: '15.18', seesAll: true, superuser: true, dataDirectory: `/srv/pg/${name}`,
     configFile: '', hbaFile: '', identFile: '', port: 5433, inRecovery: false, timeline: 1, currentLsn: parseLsn(CURRENT), receivedLsn: null, replayedLsn: null, replayAgeSeconds: null,
-    replayPause: 'not paused', holdsBack: false, receiver: null, senders: [], slots: [], now: 1_760_000_100, ...more, settings: settings(set),
+    replayPause: 'not paused', holdsBack: false, receiver: null, senders: [], slots: [], syncWaiters: 0, longestSyncWaitSeconds: null, now: 1_760_000_100, ...more, settings: settings(set),
   };
 }
 

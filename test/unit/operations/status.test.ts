@@ -1,10 +1,12 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import type { NodeFacts } from '../../../src/operations/facts.ts';
 import { judgeState } from '../../../src/operations/observe.ts';
 import { exitOfStatus, judgeStatus, type Finding, type StatusDocument } from '../../../src/operations/status.ts';
 import { PgreplError } from '../../../src/errors.ts';
 import { parseLsn } from '../../../src/postgres/lsn.ts';
+import type { Sender } from '../../../src/postgres/server.ts';
 import { parseSystemIdentifier } from '../../../src/postgres/names.ts';
-import { CURRENT, facts, primary, sender, setting, slot, standby, stopped, SYSTEM, topologyOf } from './status-facts.ts';
+import { CURRENT, facts, primary, sender, setting, slot, standby, stopped, SYSTEM, topologyOf, type ServerWords } from './status-facts.ts';
 
 const pair = topologyOf(['node1', 'node2']);
 const trio = topologyOf();
@@ -254,6 +256,54 @@ test('a standby that the file does not know is told, without changing the verdic
 test('F01 a primary whose synchronous standby is away lets no commit return', () => {
   const document = judgeStatus(topologyOf(['node1']), [primary('node1', [], { settings: { synchronous_standby_names: 'ANY 1 (node2)' } })]);
   expect(the(document, 'commits-wait').level).toBe('critical');
+});
+
+describe('synchronous replication', () => {
+  const quorum = (name: string, more: Partial<Sender> = {}): Sender => sender(name, { syncState: 'quorum', ...more });
+  const of = (value: string, senders: readonly Sender[], words: ServerWords = {}, sync = 'off', nodes: readonly NodeFacts[] = [standby('node2'), standby('node3')]): StatusDocument =>
+    judgeStatus({ ...topologyOf(), sync }, [primary('node1', ['node2', 'node3'], { ...words, senders, settings: { synchronous_standby_names: value, ...words.settings } }), ...nodes]);
+
+  test('F01 how many commits wait, and what lets them go on: the stopped standby started, another one named, or none', () => {
+    const away = stopped('node2', { state: 'shut down in recovery' }, { hasSignal: true });
+    const document = of('ANY 1 ("node2")', [sender('node3')], { syncWaiters: 3, longestSyncWaitSeconds: 7 }, 'any 1 (node2)', [away, standby('node3')]);
+    expect(the(document, 'commits-wait')).toMatchObject({
+      level: 'critical',
+      says: 'commits on node1 wait: synchronous_standby_names = ANY 1 ("node2") needs 1, and none is there; 3 wait now',
+      next: ['pgrepl add-standby node2', 'pgrepl sync any 1 node3', 'pgrepl sync off'],
+    });
+  });
+
+  test('F01 one that is away, while enough are there', () => {
+    const document = of('ANY 1 ("node2", "node3")', [quorum('node2')], {}, 'any 1', [standby('node2'), stopped('node3', { state: 'shut down in recovery' }, { hasSignal: true })]);
+    expect(the(document, 'sync-member-away')).toMatchObject({ level: 'warning', says: 'node3 is in ANY 1 ("node2", "node3") and does not stream from node1: if one more goes away, every commit waits', next: ['pgrepl add-standby node3'] });
+  });
+
+  test('F06 a namesake, F07 anybody, F11 remote_write, F12 nobody by the level of the server', () => {
+    const both = [quorum('node2'), quorum('node3')];
+    expect(the(of('ANY 1 ("node2", "node3")', [...both, quorum('Node2', { pid: 7 })]), 'sync-duplicate').says).toMatch(/^2 connections on node1 call themselves "node2" \(pids 100, 7\)/);
+    expect(the(of('ANY 1 (*)', both), 'sync-wildcard')).toMatchObject({ level: 'warning', next: ['pgrepl sync any 1 node2 node3'] });
+    expect(the(of('ANY 1 ("node2", "node3")', both, { settings: { synchronous_commit: 'remote_write' } }), 'sync-remote-write').level).toBe('info');
+    expect(the(of('ANY 1 ("node2", "node3")', both, { settings: { synchronous_commit: 'local' } }), 'sync-not-waited').level).toBe('warning');
+  });
+
+  test('F10, F16 commits that wait long although everybody is there, and the one that is slow', () => {
+    const document = of('ANY 1 ("node2", "node3")', [quorum('node2', { flushLagSeconds: 2.5 }), quorum('node3')], { syncWaiters: 4, longestSyncWaitSeconds: 61, settings: { synchronous_commit: 'remote_apply' } });
+    expect(the(document, 'commits-slow').says).toBe('4 commits on node1 have waited for up to 61 s, although ANY 1 ("node2", "node3") is there');
+    expect(the(document, 'sync-slow')).toMatchObject({ node: 'node2', says: 'node2 takes 2.5 s to flush, and commits on node1 wait for ANY 1 ("node2", "node3")' });
+    expect(document.nodes[1]?.lag?.flushSeconds).toBe(2.5);
+  });
+
+  test('F08 what the cluster file says and the primary does not do', () => {
+    const both = [quorum('node2'), quorum('node3')];
+    const differs = (value: string, sync: string): unknown => of(value, value === '' ? [sender('node2'), sender('node3')] : both, {}, sync).findings.find(({ id }) => id === 'sync-differs')?.next;
+    expect(differs('', 'any 1')).toEqual(['pgrepl sync any 1']);
+    expect(differs('ANY 1 ("node2")', 'any 1')).toEqual(['pgrepl sync any 1', 'pgrepl sync any 1 node2']);
+    expect(differs('ANY 1 ("node3", "node2")', 'any 1')).toBeUndefined();
+    expect(differs('ANY 1 ("node3", "node2")', 'any 1 (node2, node3)')).toBeUndefined();
+    expect(differs('FIRST 1 ("node3", "node2")', 'first 1 (node2, node3)')).toBeDefined();
+    // Whoever sets it without pgrepl is not reminded of anything.
+    expect(differs('ANY 1 ("node2")', 'off')).toBeUndefined();
+  });
 });
 
 test('a standby that streams from another node than the file says is a warning, with the command that moves it', () => {

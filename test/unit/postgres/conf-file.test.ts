@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { addInclude, confErrors, hasInclude, ownedConfEdited, parseConf, quoteConf, removeInclude, renderOwnedConf, withoutSettings } from '../../../src/postgres/conf-file.ts';
+import { addInclude, confErrors, hasInclude, ownedConfEdited, parseConf, quoteConf, removeInclude, renderOwnedConf, withOwnedSetting, withoutSettings } from '../../../src/postgres/conf-file.ts';
 
 const oneLine = fc.oneof(fc.string({ unit: 'binary' }), fc.string({ unit: fc.constantFrom("'", '\\', '#', '=', ' ', '1', 'n', 'é') })).filter((text) => !/[\0\r\n]/.test(text));
 const FILE = 'pgrepl.conf';
@@ -174,4 +174,16 @@ describe('a settings file of ours', () => {
       }),
     );
   });
+});
+
+test('one line of our own file is put in, changed and taken out as if the file had been rendered so', () => {
+  const settings = [{ name: 'port', value: '5433', why: 'as in the cluster file' }, { name: 'wal_level', value: 'replica', why: '' }];
+  const rendered = (...more: readonly { readonly name: string; readonly value: string; readonly why: string }[]): string => renderOwnedConf({ node: 'n', settings: [...settings, ...more], lastLine: "include 'pgrepl.standby.conf'" });
+  for (const name of ['archive_mode', 'synchronous_standby_names', 'zero_damaged_pages']) {
+    const line = { value: `ANY 1 ("it's", "b")`, why: 'pgrepl sync' };
+    const put = withOwnedSetting(rendered(), name, line);
+    expect(put).toBe(rendered({ name, ...line }));
+    expect(withOwnedSetting(put, name, { value: '', why: 'other' })).toBe(rendered({ name, value: '', why: 'other' }));
+    expect([withOwnedSetting(put, name, null), ownedConfEdited(put)]).toEqual([rendered(), false]);
+  }
 });

@@ -115,6 +115,21 @@ nodes:
     `);
   });
 
+  test('F01, F14: names of sync are nodes, once each, and as many as are needed', async () => {
+    expect(
+      await complaints(`replication: { sync: "first 3 (node2, node2, nod1)" }
+nodes:
+  node1: { pgdata: /d, port: 5433 }
+  node2: { pgdata: /e, port: 5434 }
+`),
+    ).toMatchInlineSnapshot(`
+      [
+        "pgrepl.yaml:1:22: replication.sync names "nod1", which is no node of this file; did you mean "node1"?",
+        "pgrepl.yaml:1:22: replication.sync names node2 twice",
+      ]
+    `);
+  });
+
   test('nodes are looked at together', async () => {
     expect(
       await complaints(`nodes:

@@ -153,3 +153,14 @@ test('an edit that would make the file wrong is not written', async () => {
   await expect(edited(WRITTEN, { edit: 'set-upstream', name: parseNodeName('node2'), upstream: parseNodeName('nobody') })).rejects.toThrow('has a mistake');
   expect(await readFile(file, 'utf8')).toBe(WRITTEN);
 });
+
+test('where commits wait is written beside the user of replication, and comments stay', async () => {
+  expect(await edited('cluster: shop\nreplication:\n  # who may\n  user: rep\nnodes:\n  a: { pgdata: /d }\n  b: { pgdata: /e, port: 5433 }\n', { edit: 'set-sync', sync: 'any 1 (b)' })).toBe(
+    'cluster: shop\nreplication:\n  # who may\n  user: rep\n  sync: any 1 (b)\nnodes:\n  a: { pgdata: /d }\n  b: { pgdata: /e, port: 5433 }\n',
+  );
+  // Off is what holds when nothing is said.
+  const without = 'nodes:\n  a: { pgdata: /d }\n';
+  expect(await edited(without, { edit: 'set-sync', sync: 'off' })).toBe(without);
+  // A node that goes takes its name along.
+  expect(await edited('replication: { sync: "any 1 (a, b)" }\nnodes:\n  a: { pgdata: /d }\n  b: { pgdata: /e, port: 5433 }\n', { edit: 'remove-node', name: parseNodeName('b') }, { edit: 'set-sync', sync: 'any 1 (a)' })).toContain('sync: "any 1 (a)"');
+});

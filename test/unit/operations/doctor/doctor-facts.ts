@@ -38,7 +38,7 @@ export function role(more: Partial<RoleFacts> = {}): RoleFacts {
 const HBA = 'local all all peer\nhost replication replicator 127.0.0.1/32 scram-sha-256\n';
 
 export function extras(more: Partial<ServerExtras> = {}): ServerExtras {
-  return { role: role(), otherManagers: [], hba: { file: '/srv/pg/pg_hba.conf', text: HBA, loaded: true }, ...more };
+  return { role: role(), otherManagers: [], commitLevels: [], hba: { file: '/srv/pg/pg_hba.conf', text: HBA, loaded: true }, ...more };
 }
 
 export interface Given {

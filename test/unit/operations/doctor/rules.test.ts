@@ -5,12 +5,14 @@ import { RULES } from '../../../../src/operations/doctor/rules.ts';
 import { clocks } from '../../../../src/operations/doctor/rules/clocks.ts';
 import { diskSpace } from '../../../../src/operations/doctor/rules/disk-space.ts';
 import { durability } from '../../../../src/operations/doctor/rules/durability.ts';
+import { synchronous } from '../../../../src/operations/doctor/rules/synchronous.ts';
 import { machines } from '../../../../src/operations/doctor/rules/machines.ts';
 import { otherManagers } from '../../../../src/operations/doctor/rules/other-managers.ts';
 import { ownership } from '../../../../src/operations/doctor/rules/ownership.ts';
 import { replicationRole } from '../../../../src/operations/doctor/rules/replication-role.ts';
 import { sameMachine } from '../../../../src/operations/doctor/rules/same-machine.ts';
 import { versions } from '../../../../src/operations/doctor/rules/versions.ts';
+import type { DoctorFacts } from '../../../../src/operations/doctor/facts.ts';
 import { setting, primary, slot, standby, stopped, topologyOf } from '../status-facts.ts';
 import { extras, found, given, IN, login, machine, only, PASSFILE, refused, role } from './doctor-facts.ts';
 
@@ -165,4 +167,13 @@ test('a login is only tried, never judged, where the machine did not answer', ()
   const document = judgeDoctor(topologyOf(), given({ logins: [login('node2', 'node1', { kind: 'not-tried', why: 'no answer in time' }), login('node3', 'node1', IN)] }), { rules: RULES, node: null });
   expect(document.logins.map(({ result, reason, says }) => [result, reason, says])).toEqual([['unknown', 'not-tried', 'no answer in time'], ['ok', null, null]]);
   expect(document.findings).toEqual([]);
+});
+
+test('F12 roles and databases whose commits do not wait are named, F07 a wildcard too; where no commit waits at all, nobody is', () => {
+  const levels = [{ of: 'role app in database shop', value: 'off' }, { of: 'database log', value: 'local' }, { of: 'role safe', value: 'remote_apply' }];
+  const at = (value: string): DoctorFacts => given({ nodes: [primary('node1', ['node2', 'node3'], { settings: { synchronous_standby_names: value } }), standby('node2'), standby('node3')], servers: { node1: extras({ commitLevels: levels }) } });
+  expect(only(synchronous, at('ANY 1 (node2, node3)'))).toMatchObject({ id: 'commit-levels', hazard: 'F12', says: 'commits on node1 wait for ANY 1 ("node2", "node3"), but not those of role app in database shop (off), database log (local)' });
+  expect(found(synchronous, at('*'))).toEqual(found(synchronous, at('FIRST 1 (*)')));
+  expect(synchronous.judge(at('*')).map(({ id }) => id)).toEqual(['sync-anybody', 'commit-levels']);
+  expect(synchronous.judge(at(''))).toEqual([]);
 });
