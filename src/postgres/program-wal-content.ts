@@ -3,6 +3,7 @@ import type { Host } from '../host/host.ts';
 import { parseLsn, renderLsn, type Lsn } from './lsn.ts';
 import { lastLines } from './program-backup.ts';
 import { walFileOf, type TimelineSpan } from './timeline.ts';
+import { WAL_OF } from './wal-place.ts';
 import type { CheckpointRecord, WalContent, WalPiece, WalStretch } from './tools.ts';
 
 type Env = Readonly<Record<string, string>>;
@@ -36,8 +37,10 @@ export async function digestWal(host: Host, directory: string, pieces: readonly 
 const CONTENT_SCRIPT = `
 waldump=$1; directory=$2; shift 2
 [ -x "$waldump" ] || exit ${NOT_INSTALLED}
+${WAL_OF}
+wal_of "$directory/pg_wal"
 while [ $# -gt 0 ]; do
-  if [ "$3" = - ]; then "$waldump" -p "$directory/pg_wal" -t "$1" -s "$2" 2>/dev/null; else "$waldump" -p "$directory/pg_wal" -t "$1" -s "$2" -e "$3" 2>/dev/null; fi
+  if [ "$3" = - ]; then "$waldump" -p "$wal" -t "$1" -s "$2" 2>/dev/null; else "$waldump" -p "$wal" -t "$1" -s "$2" -e "$3" 2>/dev/null; fi
   shift 3
 done | awk '
   /^rmgr: / { records++ }
@@ -88,7 +91,11 @@ export function parseWalContent(text: string): WalContent {
   };
 }
 
-const CHECKPOINT_SCRIPT = `[ -x "$1" ] || exit ${NOT_INSTALLED}; "$1" -p "$2/pg_wal" -t "$3" -s "$4" -e "$5" -r XLOG 2>/dev/null | grep 'desc: CHECKPOINT_[OS]' | tail -n 1`;
+const CHECKPOINT_SCRIPT = `
+[ -x "$1" ] || exit ${NOT_INSTALLED}
+${WAL_OF}
+wal_of "$2/pg_wal"
+"$1" -p "$wal" -t "$3" -s "$4" -e "$5" -r XLOG 2>/dev/null | grep 'desc: CHECKPOINT_[OS]' | tail -n 1`;
 
 export interface CheckpointSearch {
   readonly directory: string;

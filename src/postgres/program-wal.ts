@@ -5,6 +5,7 @@ import { renderLsn, type Lsn } from './lsn.ts';
 import { lastLines } from './program-backup.ts';
 import { walFileName } from './timeline.ts';
 import type { EndOfWal, Marked, MarkStopped } from './tools.ts';
+import { WAL_OF } from './wal-place.ts';
 import { endOfRecord, parseWaldumpLine, startOfNextSegment } from './wal-records.ts';
 
 type Env = Readonly<Record<string, string>>;
@@ -38,7 +39,9 @@ const NOT_INSTALLED = 3;
 // The exit code of pg_waldump says nothing: it ends with an error wherever the log ends.
 const WALDUMP_SCRIPT = `
 [ -x "$1" ] || exit ${NOT_INSTALLED}
-"$1" -p "$2" -t "$3" -s "$4" | awk -v from="$5" '
+${WAL_OF}
+wal_of "$2"
+"$1" -p "$wal" -t "$3" -s "$4" | awk -v from="$5" '
   function place(lsn, part) { split(lsn, part, "/"); sub(/^0+/, "", part[1]); sub(/^0+/, "", part[2]); return sprintf("%8s%8s", part[1], part[2]) }
   BEGIN { start = place(from) }
   function count(line) {
@@ -82,7 +85,8 @@ export async function findEndOfWal(host: Host, binDir: string, env: Env, directo
   // No record from there on is an answer only where the segment is there to be read, or would be the next one to be made.
   const name = walFileName(timeline, from, walSegmentBytes);
   const atStart = from % BigInt(walSegmentBytes) === 0n;
-  if (!atStart && (await host.stat(`${directory}/pg_wal/${name}`)) === null) throw unreadable(directory, [`pg_wal/${name} is not there`, ...lastLines(exit.stderr, 3)]);
+  // pg_waldump says why it ends, always: one that says nothing was not run, or was killed.
+  if (exit.stderr.trim() === '' || (!atStart && (await host.stat(`${directory}/pg_wal/${name}`)) === null)) throw unreadable(directory, [`pg_wal/${name} is not there`, ...lastLines(exit.stderr, 3)]);
   return { lastRecordLsn: null, endLsn: from, commits };
 }
 

@@ -144,6 +144,12 @@ eachMajor(({ binDir }) => {
     // From its end on there is nothing more.
     expect(await tools.endOfWal(directory, control, end.endLsn)).toEqual({ lastRecordLsn: null, endLsn: end.endLsn, commits: { count: 0, first: null, last: null } });
     expect(await failure(tools.endOfWal(directory, control, addBytes(end.endLsn, 2n ** 40n + 8n)))).toMatchObject({ code: 'wal-unreadable' });
+    // Segments that were made ahead and are still empty (H03): pg_waldump ends at the first file that it comes across when that is one of them.
+    const ahead = Array.from({ length: 60 }, (_, index) => `${directory}/pg_wal/0000000100000000000000${(index + 100).toString(16).toUpperCase()}`);
+    for (const path of ahead) await writeFile(path, new Uint8Array(8192));
+    expect(await tools.endOfWal(directory, control, control.redoLsn)).toEqual(end);
+    expect((await tools.walContent(directory, [{ timeline: 1, from: control.redoLsn, to: null }])).commits).toBe(end.commits.count);
+    for (const path of ahead) await rm(path);
     await it.start('node1');
     // Crash recovery writes its checkpoint as the very next record (or an end-of-recovery record, before that checkpoint).
     const after = await it.world.waitFor('the checkpoint after recovery', async () => {
