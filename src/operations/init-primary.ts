@@ -14,7 +14,7 @@ import { OWNED_CONF, outsideConfig, STANDBY_CONF, valuesOf, type ConfigFacts } f
 import { configFileOfPair, newPairOf, pairSteps, pairTrouble } from './debian-pair.ts';
 import { judgeNewService, judgeService } from './judge-service.ts';
 import { judgeRole } from './role.ts';
-import { cannotMake, NEEDS_SESSION, noPlaceForPassfile, noRoom, otherNodeMayRun, portInUse } from './preflight.ts';
+import { cannotMake, NEEDS_SESSION, noPlaceForPassfile, noRoom, otherNodeMayRun, portInUse, serverWithoutDirectory } from './preflight.ts';
 import { offlineSettings } from './offline-settings.ts';
 import { ownedSettings, overridden, renderNoStandby, renderOwned, restoreCommandIn, uncappedSlots, type OwnedSetting, type SettingsInput } from './settings.ts';
 import type { InitPrimary } from './wants.ts';
@@ -25,9 +25,13 @@ import { ownerMap, socketDirectoryFor, stagingFor } from './staging-place.ts';
 export async function decideInitPrimary(world: World, topology: Topology, want: InitPrimary): Promise<Change> {
   const name = want.node.name;
   const others = topology.nodes.filter((node) => node.name !== name);
-  const view = await observeCluster(world, topology, [want.node, ...others]);
-  const node = viewOf(view, name);
-  if (node === undefined) throw new Error('the node was not observed');
+  const look = async (): Promise<{ readonly view: ClusterView; readonly node: NodeView }> => {
+    const seen = await observeCluster(world, topology, [want.node, ...others]);
+    const found = viewOf(seen, name);
+    if (found === undefined) throw new Error('the node was not observed');
+    return { view: seen, node: found };
+  };
+  const { view, node } = await settled(world, await look(), look, want);
   const edits: TopologyEdit[] = [
     { edit: 'set-cluster', cluster: topology.cluster, replicationUser: topology.replicationUser },
     { edit: 'put-node', node: want.node },
@@ -45,6 +49,23 @@ export async function decideInitPrimary(world: World, topology: Topology, want: 
   };
 }
 
+/** Crash recovery reads all WAL since the last checkpoint, and first syncs every file of the data directory. */
+const RECOVERY_MS = 60_000;
+
+/** Of a server that may be started: once it is through its start, which an interrupted run, or somebody else, has asked for already. */
+async function settled<T extends { readonly node: NodeView }>(world: World, first: T, look: () => Promise<T>, want: InitPrimary): Promise<T> {
+  let seen = first;
+  if (seen.node.facts.state !== 'starting' || !(want.start || want.restart)) return seen;
+  const again = async (): Promise<true | null> => {
+    seen = await look();
+    return seen.node.facts.state === 'starting' ? null : true;
+  };
+  await world.waitFor(`${want.node.name} to end its recovery`, again, { deadlineMs: RECOVERY_MS, everyMs: 200, firstMs: 50 }).catch((thrown: unknown) => {
+    if (!(thrown instanceof PgreplError && thrown.code === 'wait-timeout')) throw thrown;
+  });
+  return seen;
+}
+
 interface Decided {
   readonly steps: readonly Step[];
   readonly notices: readonly string[];
@@ -57,6 +78,7 @@ async function planNew(world: World, view: ClusterView, node: NodeView, want: In
   const running = view.nodes.filter((other) => other !== node && other.facts.server?.inRecovery === false);
   const reasons: Reason[] = [
     ...running.map((other) => ({ code: 'primary-exists', node: other.spec.name, message: `${other.spec.name} is the primary of cluster "${view.topology.cluster}" already`, next: [`pgrepl add-standby ${node.spec.name} -D ${place.pgdata} -p ${place.port}`], hint: 'A second primary is a cluster of its own: give it its own cluster file.' })),
+    ...serverWithoutDirectory(node),
     // An unfinished run of ours may have come as far as starting it.
     ...((node.facts.processes?.length ?? 0) > 0 ? [] : await portInUse(world, place)),
     ...supported(await world.node(place.name).programs()),

@@ -11,7 +11,7 @@ import { includesMissing } from './includes.ts';
 import { loginTrial } from './login-trial.ts';
 import { judgeNewService, judgeService } from './judge-service.ts';
 import { hasMap } from './open-for-standbys.ts';
-import { cannotMake, noPlaceForPassfile, portInUse } from './preflight.ts';
+import { cannotMake, noPlaceForPassfile, portInUse, serverWithoutDirectory } from './preflight.ts';
 import { judgeRole } from './role.ts';
 import { roomReasons } from './room.ts';
 import type { NodeSpec } from '../topology/topology.ts';
@@ -175,6 +175,7 @@ async function targetReasons(world: World, want: AddStandby, facts: AddStandbyFa
     reasons.push({ code: 'major-differs', node, message: `the programs of ${node} in ${programs.binDir} are PostgreSQL ${renderVersionNumber(programs.versionNumber)}, and ${upstream.spec.name} runs ${renderVersionNumber(source)}`, hint: 'A standby needs the same major version.', next: ['--bin-dir DIR'] });
   }
   reasons.push(...(await pairTrouble(world.node(node), standby.facts)));
+  reasons.push(...serverWithoutDirectory(standby));
   const running = standby.facts.processes?.length ?? 0;
   if (running === 0) reasons.push(...(await portInUse(world, place)));
   if (want.node.waldir !== undefined) reasons.push(...(await emptyPlace(world, facts, want.node.waldir, '--waldir')));

@@ -7,12 +7,25 @@ import type { Staging } from '../steps/staging.ts';
 import type { NodePlace, World } from '../steps/world.ts';
 import type { ClusterView, NodeView } from './cluster.ts';
 import { folderOf } from './config.ts';
+import { isServerProcess } from './observe.ts';
 
 /** What to do about a server that lets nobody in. */
 export const NEEDS_SESSION = {
   hint: 'pgrepl needs a session of the superuser. A password that is asked for comes from --admin-password-file, from ~/.pgpass, or is asked for on a terminal.',
   next: ['--admin-password-file FILE'],
 } as const;
+
+/**
+ * A directory that is missing or empty, and a server that still works in what it was: removed, or another put in its place, under it
+ * (hazard M03). It ends by itself within a minute, when it misses its postmaster.pid (ServerLoop in postmaster.c), and until then it would be
+ * taken for the new one. Pure.
+ */
+export function serverWithoutDirectory({ spec, facts }: NodeView): readonly Reason[] {
+  const { place, processes, directory, staging } = facts;
+  const ghost = staging === null && (directory === 'missing' || directory === 'empty') ? processes?.find(isServerProcess) : undefined;
+  if (ghost === undefined) return [];
+  return [{ code: 'directory-was-removed', node: spec.name, message: `a server (process ${ghost.pid}) still runs in ${place.pgdata}, which was removed under it`, hint: 'It ends by itself within a minute. A directory is moved away only after its server is stopped.', next: [`kill -QUIT ${ghost.pid}`] }];
+}
 
 /** What a new cluster takes: about 40 MB as initdb leaves it, and its first WAL. */
 const NEW_CLUSTER_BYTES = 64 * 1024 * 1024;

@@ -43,6 +43,22 @@ for (const installation of majorsFor('once')) describe(`bad days of add-standby:
     }
   });
 
+  test('a server still runs in the directory that was removed under it (M03): it would be taken for the new one', async () => {
+    await add(m(), 'node2');
+    const ghost = (await m().postmaster('node2')) ?? 0;
+    await rm((await m().place('node2')).pgdata, { recursive: true });
+    await writeFile(m().clusterFile, clusterFile);
+    try {
+      const error = await fails(3, 'directory-was-removed');
+      const [reason] = error.reasons.filter(({ code }) => code === 'directory-was-removed');
+      expect(reason?.message).toContain(`a server (process ${ghost}) still runs in`);
+      expect(reason?.next).toEqual([`kill -QUIT ${ghost}`]);
+      endedAs(await m().pgrepl(['init-primary', ...(await m().at('node2')), '-f', join(m().root, 'another.yaml'), '--yes', '--json']), 3, 'directory-was-removed');
+    } finally {
+      process.kill(ghost, 'SIGQUIT');
+    }
+  });
+
   test('the passfile has a wrong password', async () => {
     const passfile = join(m().root, 'pass', 'main.pass');
     const right = await readFile(passfile, 'utf8');
