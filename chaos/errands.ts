@@ -10,12 +10,14 @@ export interface Outcome {
 
 /** One thing that the operator wants, and what the cluster must be like then. */
 export interface Errand {
-  readonly kind: 'switchover' | 'promote' | 'failover' | 'start primary' | 'follow' | 'add-standby' | 'remove-standby' | 'bring back';
+  readonly kind: 'switchover' | 'promote' | 'failover' | 'start primary' | 'follow' | 'add-standby' | 'remove-standby' | 'bring back' | 'rejoin';
   readonly args: readonly string[];
   /** The node that it is about: faults like to hit it. */
   readonly about: string;
   /** The server whose end it answers; `null` for planned work. */
   readonly accidentOf: string | null;
+  /** Whether that server is started again by its service manager once the first command is over; else it stays down. */
+  readonly returns?: boolean;
   /** Just before the command. */
   readonly accident: () => Promise<void>;
   /** What a second operator may type at the same time. */
@@ -28,7 +30,10 @@ export interface Errand {
 export async function chooseErrand(stage: Stage, chance: Chance): Promise<Errand> {
   const { belief } = stage;
   const [fenced] = belief.fenced;
-  if (fenced !== undefined) return chance.next() < 0.3 ? remove(stage, fenced) : await bringBack(stage, fenced, chance);
+  if (fenced !== undefined) {
+    const dice = chance.next();
+    return dice < 0.7 ? rejoin(stage, fenced, chance) : dice < 0.8 ? remove(stage, fenced) : await bringBack(stage, fenced, chance);
+  }
   const [absent] = belief.absent;
   if (absent !== undefined) return await bringBack(stage, absent, chance);
   const direct = followersOf(belief, belief.primary);
@@ -77,6 +82,7 @@ function failover({ m, belief, wires, writers }: Stage, to: string, chance: Chan
     args: ['promote', to],
     about: to,
     accidentOf: old,
+    returns: chance.next() < 0.2,
     accident: async () => {
       if (isAlone) {
         wires.break(old, 'nothing goes through');
@@ -144,6 +150,23 @@ function remove({ belief }: Stage, name: string): Errand {
     after: (outcome) => {
       mustBe(outcome, [belief.primary]);
       return afterRemoval(belief, name);
+    },
+  };
+}
+
+/** Rewound, copied anew, or as it is: whatever that takes. Sometimes the rows that only it has are asked for first. */
+function rejoin({ belief }: Stage, name: string, chance: Chance): Errand {
+  const args = ['rejoin', name, ...(chance.next() < 0.7 ? ['--discard'] : []), ...(chance.next() < 0.25 ? ['--copy'] : [])];
+  return {
+    kind: 'rejoin',
+    args,
+    about: name,
+    accidentOf: null,
+    accident: async () => undefined,
+    others: [args],
+    after: (outcome) => {
+      mustBe(outcome, [belief.primary]);
+      return afterAttach(belief, name, belief.primary);
     },
   };
 }

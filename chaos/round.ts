@@ -8,7 +8,7 @@ import { describeBelief, expectedOf, runningOf, type Belief } from './belief.ts'
 import { broken, differences, isWithin, missingOn, untruths } from './checks.ts';
 import { chooseErrand, type Errand, type Outcome } from './errands.ts';
 import { chooseFault, type Fault } from './faults.ts';
-import { hasCrashed, isLocked, NODES, type Stage } from './stage.ts';
+import { clearKept, hasCrashed, isLocked, NODES, type Stage } from './stage.ts';
 
 /** What one round was, for the log and for the summary. */
 export interface Round {
@@ -67,13 +67,15 @@ export async function playRound(stage: Stage, seed: number, number: number, say:
     runs.push({ args, ran: first.ran });
     wrong.push(...judgeFirst(first.ran, fault, hit));
     await fault.lift();
-    await recover(stage, fault, say);
+    await recover(stage, errand, fault, say);
     // The same words again, twice after the fault is gone. A refusal that asks for something is answered, and the answer is no rerun.
     let [reruns, answers] = [0, 0];
     let last = first.ran;
+    // Whom the other operator has taken out is in no file any more, and only his journal knows why.
+    const isOver = (ran: Ran): boolean => isDone(ran) || (errand.kind === 'remove-standby' && fault.other?.ran?.exit === 0 && ran.exit === 2 && errorIn(ran).code === 'node-unknown');
     const another = fault.other?.ran?.exit === 0;
-    while (!isDone(last) || (another && reruns + answers === 0)) {
-      const answer = isDone(last) ? null : answerTo(last, args, errand);
+    while (!isOver(last) || (another && reruns + answers === 0)) {
+      const answer = isOver(last) ? null : answerTo(last, args, errand);
       if (answer === null ? reruns === RERUNS : answers === ANSWERS) break;
       if (answer === null) reruns += 1;
       else {
@@ -82,12 +84,13 @@ export async function playRound(stage: Stage, seed: number, number: number, say:
       }
       last = (await runWithBlow(stage.m, args, null, () => undefined)).ran;
       runs.push({ args, ran: last });
-      if (last.exit === 1 || last.exit === 2) wrong.push(`${args[0] ?? ''} ended with ${last.exit}`);
-      if (answer !== null && !isDone(last) && answerTo(last, args, errand) === null) reruns += 1;
+      if (!isOver(last) && (last.exit === 1 || last.exit === 2)) wrong.push(`${args[0] ?? ''} ended with ${last.exit}`);
+      if (answer !== null && !isOver(last) && answerTo(last, args, errand) === null) reruns += 1;
     }
-    if (!isDone(last)) wrong.push(`V7: after ${reruns} reruns in calm the exit is ${String(last.exit ?? last.signal)}`);
+    if (!isOver(last)) wrong.push(`V7: after ${reruns} reruns in calm the exit is ${String(last.exit ?? last.signal)}`);
     outcome = await look(stage);
     stage.belief = errand.after(outcome);
+    if (errand.kind === 'rejoin') await clearKept(stage.m, errand.about);
     wrong.push(...(await judgeWorld(stage, number, say)));
   } catch (error) {
     wrong.push(error instanceof Error ? error.message : String(error));
@@ -135,28 +138,34 @@ interface Answer {
   readonly accepts?: number | 'unknown';
 }
 
-/** What an operator types after a refusal that asks for something: the loss that was named, or the better node that was. `null`: the same again. */
+/** What an operator types after a refusal that asks for something: the loss that was named, the better node, what is to be discarded. `null`: the same again. */
 function answerTo(ran: Ran, args: readonly string[], errand: Errand): Answer | null {
-  if (ran.exit !== 3 || errand.accidentOf === null) return null;
+  if (ran.exit !== 3) return null;
   const error = errorIn(ran);
   const reasons = [error, ...error.reasons];
-  const better = reasons.find(({ code }) => code === 'better-candidate');
-  const named = better === undefined ? undefined : error.next.concat(reasons.flatMap((one) => ('next' in one ? (one.next as readonly string[]) : []))).find((text) => /^pgrepl promote node[0-9]+$/.test(text));
-  if (named !== undefined) return { args: named.split(' ').slice(1) };
+  const typed = (pattern: RegExp): readonly string[] | undefined => error.next.find((text) => pattern.test(text))?.replace(/ -f \S+/, '').split(' ').slice(1);
+  if (errand.kind === 'rejoin') {
+    const more = typed(/^pgrepl rejoin node[0-9]+.* --(discard|copy)/);
+    return more === undefined || more.join(' ') === args.join(' ') ? null : { args: more };
+  }
+  if (errand.kind !== 'failover') return null;
+  const better = reasons.some(({ code }) => code === 'better-candidate') ? typed(/^pgrepl promote node[0-9]+$/) : undefined;
+  if (better !== undefined) return { args: better };
+  const bytes = /^([0-9]+) bytes/.exec(reasons.find(({ code, message }) => code === 'loss' && /^[0-9]/.test(message))?.message ?? '')?.[1];
+  if (bytes === undefined) return null;
   const without = args.filter((word, index) => word !== '--accept-loss' && args[index - 1] !== '--accept-loss');
-  const loss = reasons.find(({ code }) => code === 'loss');
-  const bytes = loss === undefined ? undefined : /([0-9]+) bytes/.exec(loss.message)?.[1];
-  if (bytes !== undefined) return { args: [...without, '--accept-loss', bytes], accepts: Number(bytes) };
-  return null;
+  return { args: [...without, '--accept-loss', bytes], accepts: Number(bytes) };
 }
 
 /** Servers that were ended from outside are started as a service manager would; then whoever can, finds its upstream again. */
-async function recover(stage: Stage, fault: Fault, say: (text: string) => void): Promise<void> {
+async function recover(stage: Stage, errand: Errand, fault: Fault, say: (text: string) => void): Promise<void> {
   const { m } = stage;
   await m.settled(45_000).catch(() => undefined);
   for (const name of NODES) {
     const ended = (await hasCrashed(m, name)) || (fault.ends === name && (await m.postmaster(name)) === null);
-    if (!ended || (await isLocked(m, name))) continue;
+    // A node that is being taken out is nobody's service any more, and of a primary that died the operator has decided.
+    const stays = (errand.kind === 'remove-standby' && errand.about === name) || (errand.accidentOf === name && errand.returns !== true);
+    if (!ended || stays || (await isLocked(m, name))) continue;
     await m.startServer(name).then(() => { say(`  ${name} was started again`); }, (error: unknown) => { say(`  ${name} does not start by itself: ${String(error).trim().split('\n').at(-1) ?? ''}`); });
   }
   for (const name of runningOf(stage.belief)) {

@@ -27,11 +27,16 @@ const rounds: Round[] = [];
 const writes: Record<Fate, number> = { sent: 0, acknowledged: 0, warned: 0, refused: 0, unknown: 0 };
 let [twoWriterMoments, probes, crashed] = [0, 0, false];
 
-while (performance.now() < until && rounds.length < most) {
+// The round that is being played is played to its end, and everything is taken away.
+let isOver = false;
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => { isOver = true; });
+const goesOn = (): boolean => !isOver && performance.now() < until && rounds.length < most;
+
+while (goesOn()) {
   try {
     await withStage(join(log.directory, `writes-${rounds.length}.log`), log.say, async (stage) => {
       let broken = false;
-      while (!broken && performance.now() < until && rounds.length < most) {
+      while (!broken && goesOn()) {
         const round = await playRound(stage, seed, rounds.length + 1, log.say);
         rounds.push(round);
         log.round(round);

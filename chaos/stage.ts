@@ -74,6 +74,11 @@ export async function clearDirectory(m: Machine, name: string): Promise<void> {
   await rm(pgdata, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
 }
 
+/** Removes what a rejoin has kept of a node: the small disk holds only so many. */
+export async function clearKept(m: Machine, name: string): Promise<void> {
+  await rm(`${(await m.place(name)).pgdata}.pgrepl-kept`, { recursive: true, force: true });
+}
+
 /** Whether a failover has locked the data directory of this node. */
 export async function isLocked(m: Machine, name: string): Promise<boolean> {
   const { pgdata } = await m.place(name);

@@ -23,6 +23,8 @@ export interface RunOptions {
   /** Text for its stdin; without it stdin is empty. */
   readonly input?: string;
   readonly cwd?: string;
+  /** Another build of it than the one that is shipped. */
+  readonly program?: string;
   /** Ends it like a power cut: at the first output that fits, or after so many milliseconds. */
   readonly kill?: { readonly when?: RegExp; readonly afterMs?: number; readonly signal?: NodeJS.Signals };
   /** After this long it is killed and the promise is rejected; default 120,000. */
@@ -48,7 +50,7 @@ export function startPgrepl(args: readonly string[], base: Readonly<Record<strin
     if (value === undefined) Reflect.deleteProperty(env, name);
     else env[name] = value;
   }
-  const child = spawn(process.execPath, [PGREPL, ...args], { env, cwd: options.cwd, stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [options.program ?? PGREPL, ...args], { env, cwd: options.cwd, stdio: ['pipe', 'pipe', 'pipe'] });
   let [stdout, stderr] = ['', ''];
   const listeners = new Set<() => void>();
   const kill = (signal: NodeJS.Signals = 'SIGKILL'): void => { child.kill(signal); };
