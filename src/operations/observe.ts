@@ -1,6 +1,7 @@
 import { asPgreplError, PgreplError } from '../errors.ts';
 import type { Host, LiveProcess } from '../host/host.ts';
 import { parsePidFile, type PidFile } from '../postgres/pid-file.ts';
+import { isServerProcess } from '../postgres/server-process.ts';
 import type { Glimpse, ServerFacts } from '../postgres/server.ts';
 import { besideHolder, insideHolder, isUnclaimed, readMarker } from '../steps/staging.ts';
 import type { NodeWorld, World } from '../steps/world.ts';
@@ -95,16 +96,10 @@ export function judgeState(answer: Answer, evidence: Evidence): ServerState {
       return status === 'stopping' || status === 'starting' ? status : 'closed';
   }
   if (evidence.processes === null || evidence.directory === null) return 'unknown';
-  if (!evidence.processes.some(isServerProcess)) return evidence.directory === 'data' ? 'down' : 'unknown';
+  if (evidence.processes.length === 0) return evidence.directory === 'data' ? 'down' : 'unknown';
   // A postmaster that starts or stops still answers every connection with 57P03: one that says nothing at all hangs.
   if (code === 'server-silent' || code === 'sql-timeout') return 'silent';
   return status === 'starting' || status === 'stopping' ? status : 'silent';
-}
-
-/** True for a postmaster or one of its children, not for a shell that somebody left in the data directory. */
-export function isServerProcess(process: LiveProcess): boolean {
-  const program = process.command.trimStart().split(/\s/, 1)[0] ?? '';
-  return program === '' || /(?:^|[/[-])(?:postgres|postmaster)(?:$|[:\].])/.test(program);
 }
 
 function isUp(answer: Answer): boolean {
@@ -166,7 +161,7 @@ async function gather(world: NodeWorld, seen: Seen): Promise<void> {
   await Promise.all([
     piece(readDirectory(world, seen)),
     // A working directory has no symlinks in its name.
-    piece(host.realPath(place.pgdata).then(async (real) => await host.processesIn(real)).then((processes) => void (seen.processes = processes))),
+    piece(host.realPath(place.pgdata).then(async (real) => await host.processesIn(real)).then((processes) => void (seen.processes = processes.filter(isServerProcess)))),
     piece(host.readText(`${place.pgdata}/postmaster.pid`).then((text) => void (seen.pidFile = text === null ? null : parsePidFile(text)))),
     piece(readStaging(host, place.pgdata, seen)),
   ]);

@@ -8,6 +8,7 @@ import { countWal, digestWal, findCheckpoint } from './program-wal-content.ts';
 import { findEndOfWal, markStopped, readControlData } from './program-wal.ts';
 import { programWords } from './program-words.ts';
 import { lookAround } from './surroundings.ts';
+import { isServerProcess } from './server-process.ts';
 import type { Programs } from './tools.ts';
 
 const LOOK_MS = 20;
@@ -24,7 +25,7 @@ export function openPrograms(host: Host, login: Host, found: FoundPrograms): Pro
   // A relocated installation would load the system's libpq instead of its own, and its WAL receiver would fail.
   const env: Readonly<Record<string, string>> = libraryDir === null ? {} : { LD_LIBRARY_PATH: libraryDir };
 
-  const processes = async (directory: string): Promise<readonly LiveProcess[]> => await host.processesIn(await host.realPath(directory));
+  const processes = async (directory: string): Promise<readonly LiveProcess[]> => (await host.processesIn(await host.realPath(directory))).filter(isServerProcess);
   const ask = async (directory: string, configFile: string | null, name: string): Promise<{ readonly value: string } | { readonly complaint: string }> => {
     const exit = await host.run({
       argv: [`${binDir}/postgres`, '-C', name, '-D', directory, ...(configFile === null ? [] : ['-c', `config_file=${configFile}`])],
@@ -75,7 +76,7 @@ export function openPrograms(host: Host, login: Host, found: FoundPrograms): Pro
       const real = await host.realPath(directory);
       const until = performance.now() + deadlineMs;
       for (;;) {
-        const left = await host.processesIn(real);
+        const left = (await host.processesIn(real)).filter(isServerProcess);
         if (left.length === 0) return;
         if (signal.aborted) throw new PgreplError('interrupted', 'interrupted', `interrupted while the server of ${directory} was stopping`);
         if (performance.now() > until) {

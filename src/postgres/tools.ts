@@ -154,8 +154,9 @@ export interface Programs {
    * start it again, it is the manager who is asked.
    */
   signalFastStop(directory: string, service: Service): Promise<void>;
-  /** Returns when no process has this directory any more. Throws `stop-timeout` at the deadline: the request is not withdrawn. */
+  /** Returns when no process of a server has this directory any more. Throws `stop-timeout` at the deadline: the request is not withdrawn. */
   waitStopped(directory: string, deadlineMs: number, signal: AbortSignal): Promise<void>;
+  /** Those of a server in this directory, also if it was removed since; a shell that somebody left there is none. */
   processes(directory: string): Promise<readonly LiveProcess[]>;
   /** Ends processes of an interrupted run that still have this directory among their arguments (pg_basebackup and its WAL child). */
   stopLeftovers(directory: string): Promise<void>;

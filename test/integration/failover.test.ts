@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { readFile, rename, writeFile, mkdir, readdir } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -37,6 +38,20 @@ trioStories({}, (trio, { each, once }) => {
       const again = await m.ok(['promote', 'node2', '--yes', '--json']);
       expect(again.json.at(-1)).toMatchObject({ outcome: 'unchanged' });
       await expectLocked(m, 'node1', wal);
+    });
+  });
+
+  once('a shell that somebody left in the data directory is no server: a switchover and a failover go on around it', async () => {
+    await trio(async (m) => {
+      const shells = await Promise.all(['node1', 'node2'].map(async (name) => spawn('sh', ['-c', 'read line'], { cwd: (await m.place(name)).pgdata, stdio: ['pipe', 'ignore', 'ignore'] })));
+      try {
+        await m.ok(['switchover', 'node2', '--yes']);
+        await m.stopServer('node2');
+        await m.ok(['promote', 'node1', '--failover', '--yes']);
+        await expectRoles(m, { primary: 'node1', timeline: 3, streams: { node3: 'node1' } });
+      } finally {
+        for (const shell of shells) shell.kill('SIGKILL');
+      }
     });
   });
 
