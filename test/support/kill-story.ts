@@ -115,6 +115,8 @@ async function oneRound(m: Machine, round: Round, { moment, blow, told, chance }
   try {
     await round.accident?.();
     struck = await strike(m, round.args, moment, blow ?? 'kill');
+    // What watched over a program on the machine is given the time that it gives that program (LIFELINE_SCRIPT).
+    if (blow !== null && TO_THE_NETWORK.includes(blow) && struck.ran.exit !== 0) await m.settled(10_000).catch((error: unknown) => wrong.push(`after the ${blow}: ${String(error)}`));
     wrong.push(...struck.unnoticed, ...(await judgeEnd(struck, blow, round)));
     // Every other time: whoever types fast may come before the machine has noticed.
     if (m.road !== null && blow !== null && chance.next() < 0.5) await m.settled().catch((error: unknown) => wrong.push(`after the ${blow}: ${String(error)}`));
