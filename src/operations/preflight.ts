@@ -7,7 +7,7 @@ import type { Staging } from '../steps/staging.ts';
 import type { NodePlace, World } from '../steps/world.ts';
 import type { ClusterView, NodeView } from './cluster.ts';
 import { folderOf } from './config.ts';
-import { isServerProcess } from './observe.ts';
+import { isServerProcess } from '../postgres/server-process.ts';
 
 /** What to do about a server that lets nobody in. */
 export const NEEDS_SESSION = {
