@@ -5,7 +5,7 @@ import type { Inventory } from '../postgres/server.ts';
 import type { World } from '../steps/world.ts';
 import type { NodeSpec, Topology } from '../topology/topology.ts';
 import { readConfig, type ConfigFacts } from './config.ts';
-import type { NodeFacts } from './facts.ts';
+import { seenTimeline, type NodeFacts } from './facts.ts';
 import { observeNode } from './observe.ts';
 
 /** A node of the cluster file with everything that was seen of it. */
@@ -100,7 +100,7 @@ export function basisOf(view: ClusterView): Basis {
         systemIdentifier: facts.server?.systemIdentifier ?? facts.control?.systemIdentifier ?? null,
         startedAt: facts.server?.startedAt ?? null,
         inRecovery: facts.server?.inRecovery ?? null,
-        timeline: facts.server?.timeline ?? facts.control?.timeline ?? null,
+        timeline: seenTimeline(facts),
         control: facts.server === null ? (facts.control?.state ?? null) : null,
         files: config === null ? null : createHash('sha256').update(JSON.stringify([config.conf, config.owned, config.standby, config.auto, config.hba, config.ident])).digest('hex').slice(0, 16),
       },

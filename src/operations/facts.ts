@@ -1,5 +1,5 @@
 import type { LiveProcess } from '../host/host.ts';
-import type { ControlData } from '../postgres/control-data.ts';
+import { newestTimeline, type ControlData } from '../postgres/control-data.ts';
 import type { Glimpse, ServerFacts } from '../postgres/server.ts';
 import type { NodePlace } from '../steps/world.ts';
 import type { StagingMarker } from '../steps/staging.ts';
@@ -38,6 +38,11 @@ export interface NodeFacts {
   readonly trouble: string | null;
   /** What helps against the trouble, where the machine itself could not be asked. */
   readonly advice?: Advice | undefined;
+}
+
+/** The newest timeline that it was seen on, running or by its control file; `null`: neither was seen. Pure. */
+export function seenTimeline({ server, glimpse, control }: Pick<NodeFacts, 'server' | 'glimpse' | 'control'>): number | null {
+  return (server ?? glimpse)?.timeline ?? (control === null ? null : newestTimeline(control));
 }
 
 /** A sentence, and commands to type. */

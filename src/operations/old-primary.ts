@@ -1,5 +1,5 @@
 import { PgreplError } from '../errors.ts';
-import type { ControlData } from '../postgres/control-data.ts';
+import { newestTimeline, type ControlData } from '../postgres/control-data.ts';
 import { addBytes, bytesBetween, laterLsn, renderLsn, type Lsn } from '../postgres/lsn.ts';
 import { parseSyncNames } from '../postgres/sync-names.ts';
 import type { CommitsSeen } from '../postgres/tools.ts';
@@ -7,6 +7,7 @@ import type { World } from '../steps/world.ts';
 import type { Candidate } from './candidates.ts';
 import type { ClusterView, NodeView } from './cluster.ts';
 import { outsideConfig } from './config.ts';
+import { seenTimeline } from './facts.ts';
 import { isStoppedStandby } from './roles.ts';
 import { judgeSyncProof } from './sync-proof.ts';
 
@@ -74,12 +75,13 @@ async function readLog(world: World, stopped: NodeView, chosen: Candidate): Prom
   const name = stopped.spec.name;
   if (control === null) throw new Error('a stopped primary without control data');
   const how = control.state === 'shut down' ? 'was shut down' : `crashed (${control.state})`;
+  const timeline = newestTimeline(control);
   try {
     const programs = await world.node(name).programs();
     // What is before the last checkpoint is not read: commits are counted only where all of them are seen.
     const scan = async (from: Lsn): Promise<Pick<OldPrimary, 'end' | 'commits'>> => {
-      const { endLsn, commits } = await programs.endOfWal(place.pgdata, control, from, chosen.position > from ? chosen.position : from);
-      return { end: endLsn, commits: chosen.position >= from && chosen.timeline === control.timeline ? commits : null };
+      const { endLsn, commits } = await programs.endOfWal(place.pgdata, { timeline, walSegmentBytes: control.walSegmentBytes }, from, chosen.position > from ? chosen.position : from);
+      return { end: endLsn, commits: chosen.position >= from && chosen.timeline === timeline ? commits : null };
     };
     const replayed = recordBoundary(chosen, control);
     const log = replayed === null ? await scan(control.redoLsn) : await scan(replayed).catch(async (error: unknown) => {
@@ -102,7 +104,7 @@ async function readLog(world: World, stopped: NodeView, chosen: Candidate): Prom
  */
 function recordBoundary({ node, timeline }: Candidate, control: ControlData): Lsn | null {
   const replayed = node.facts.server?.replayedLsn ?? null;
-  return replayed !== null && timeline === control.timeline && replayed > control.redoLsn ? replayed : null;
+  return replayed !== null && timeline === newestTimeline(control) && replayed > control.redoLsn ? replayed : null;
 }
 
 /** Standbys that are stopped may hold more than any that runs (hazard H04): their own log says how far they are. */
@@ -116,8 +118,7 @@ async function endOfStandby(world: World, { spec, facts: { control, place } }: N
   const certain = laterLsn(control.minRecoveryLsn, control.checkpointLsn);
   try {
     const programs = await world.node(spec.name).programs();
-    const timeline = control.minRecoveryTimeline ?? control.timeline;
-    const { endLsn } = await programs.endOfWal(place.pgdata, { timeline, walSegmentBytes: control.walSegmentBytes }, control.redoLsn);
+    const { endLsn } = await programs.endOfWal(place.pgdata, { timeline: newestTimeline(control), walSegmentBytes: control.walSegmentBytes }, control.redoLsn);
     return laterLsn(endLsn, certain);
   } catch (error) {
     if (!isFact(error)) throw error;
@@ -127,28 +128,28 @@ async function endOfStandby(world: World, { spec, facts: { control, place } }: N
 
 /** The furthest position of the old primary's log that anybody tells. Pure. */
 function furthest(view: ClusterView, stopped: NodeView | null, standbys: readonly StoppedStandby[]): OldPrimary['atLeast'] {
-  const timeline = stopped?.facts.control?.timeline ?? Math.max(...view.nodes.map(({ facts }) => facts.server?.timeline ?? 0));
+  const timeline = (stopped === null ? null : seenTimeline(stopped.facts)) ?? Math.max(...view.nodes.map(({ facts }) => facts.server?.timeline ?? 0));
   const told = [
     ...(stopped?.facts.control == null ? [] : [{ lsn: stopped.facts.control.checkpointLsn, witness: `the control file of ${stopped.spec.name}` }]),
     ...view.nodes.flatMap(({ spec, facts: { server } }) => {
       const lsn = server?.inRecovery === true && server.timeline === timeline ? laterLsn(server.receivedLsn, server.replayedLsn) : null;
       return lsn === null ? [] : [{ lsn, witness: `${spec.name} has that` }];
     }),
-    ...standbys.flatMap(({ node, end }) => (end === null || (node.facts.control?.timeline ?? timeline) !== timeline ? [] : [{ lsn: end, witness: `${node.spec.name} has that` }])),
+    ...standbys.flatMap(({ node, end }) => (end === null || (seenTimeline(node.facts) ?? timeline) !== timeline ? [] : [{ lsn: end, witness: `${node.spec.name} has that` }])),
   ];
   return told.sort((a, b) => Number(b.lsn - a.lsn))[0] ?? null;
 }
 
 /** By the configuration that the old primary ran with, as its own files say it. */
 async function proofOf(world: World, view: ClusterView, stopped: NodeView, chosen: Candidate): Promise<string> {
-  const { control, place } = stopped.facts;
+  const { place } = stopped.facts;
   try {
     const programs = await world.node(stopped.spec.name).programs();
     const configFile = stopped.config === null ? null : outsideConfig(stopped.config, place.pgdata);
     const [names, level] = await Promise.all(['synchronous_standby_names', 'synchronous_commit'].map(async (name) => await programs.settingValue(place.pgdata, configFile, name)));
     const members = view.nodes.filter((node) => node !== stopped).map(({ spec, facts: { server } }) => ({
       name: spec.name,
-      position: server?.inRecovery === true && server.timeline === control?.timeline ? laterLsn(server.receivedLsn, server.replayedLsn) : null,
+      position: server?.inRecovery === true && server.timeline === seenTimeline(stopped.facts) ? laterLsn(server.receivedLsn, server.replayedLsn) : null,
     }));
     return judgeSyncProof(parseSyncNames(names ?? ''), members, chosen.node.spec.name, level ?? 'on').says;
   } catch (error) {

@@ -3,6 +3,7 @@ import type { Sender } from '../postgres/server.ts';
 import type { World } from '../steps/world.ts';
 import type { Topology } from '../topology/topology.ts';
 import type { Change } from './change.ts';
+import { seenTimeline } from './facts.ts';
 import { fullPrimariesOf, observeCluster, primariesOf, splitBrain, viewOf, type ClusterView, type NodeView } from './cluster.ts';
 import { decideFailover } from './failover.ts';
 import { judgeService } from './judge-service.ts';
@@ -109,7 +110,7 @@ async function observeAttached(world: World, view: ClusterView, primary: NodeVie
 /** A failover made it the primary: a node on an older timeline is locked, or stated to be shut off. Pure. */
 function leftBehindBy(view: ClusterView, primary: NodeView): boolean {
   const timeline = primary.facts.server?.timeline ?? 0;
-  return view.nodes.some(({ spec, facts }) => spec.name !== primary.spec.name && (spec.fenced !== undefined || (facts.directoryMode === LOCKED_MODE && (facts.control?.timeline ?? timeline) < timeline)));
+  return view.nodes.some(({ spec, facts }) => spec.name !== primary.spec.name && (spec.fenced !== undefined || (facts.directoryMode === LOCKED_MODE && (seenTimeline(facts) ?? timeline) < timeline)));
 }
 
 function contradicted(primary: NodeView): Reason {

@@ -1,5 +1,5 @@
 import { PgreplError } from '../errors.ts';
-import type { ControlData } from '../postgres/control-data.ts';
+import { newestTimeline, type ControlData } from '../postgres/control-data.ts';
 import { laterLsn, parseLsn, type Lsn } from '../postgres/lsn.ts';
 import { parseHistory, renderTimelineId, segmentOfWalFile, spansOf, walFileOf, type TimelineSpan } from '../postgres/timeline.ts';
 import type { WalPiece } from '../postgres/tools.ts';
@@ -33,7 +33,7 @@ export async function nodeLog(world: World, node: NodeView): Promise<NodeLog> {
   const programs = await world.node(name).programs();
   const files = await programs.walFiles(place.pgdata);
   // A primary that fell right after its promote has the new timeline in its log, and not yet in pg_control.
-  const timeline = Math.max(control.timeline, control.minRecoveryTimeline ?? 0, ...files.map((file) => Number.parseInt(file.slice(0, 8), 16)));
+  const timeline = Math.max(newestTimeline(control), ...files.map((file) => Number.parseInt(file.slice(0, 8), 16)));
   const spans = spansOf(timeline, parseHistory(await historyOnDisk(world, name, place.pgdata, timeline)));
   const begin = spans.at(-1)?.begin ?? parseLsn('0/0');
   const from = timeline === control.timeline ? startOf(control) : begin;

@@ -1,5 +1,5 @@
 import { PgreplError, refuseOn, type Reason } from '../errors.ts';
-import { REQUIRED_PARAMETERS } from '../postgres/control-data.ts';
+import { newestTimeline, REQUIRED_PARAMETERS } from '../postgres/control-data.ts';
 import { features } from '../postgres/features.ts';
 import { laterLsn } from '../postgres/lsn.ts';
 import { judgeHistory, parseHistory } from '../postgres/timeline.ts';
@@ -151,7 +151,8 @@ export async function healAfterRoleChange(world: World, view: ClusterView, prima
   const started: NodeView[] = [];
   const reasons: Reason[] = [];
   const closed: NodeView[] = [];
-  const history = parseHistory(await (await world.node(name).server()).timelineHistory(server.timeline));
+  const live = await world.node(name).server();
+  const [history, controlTimeline] = [parseHistory(await live.timelineHistory(server.timeline)), await live.controlTimeline()];
   for (const node of view.nodes) {
     if (node === primary) continue;
     const wanted = view.nodes.find((other) => other.spec.name === node.spec.upstream && other !== primary) ?? primary;
@@ -171,14 +172,14 @@ export async function healAfterRoleChange(world: World, view: ClusterView, prima
     const prepared = hasSignal && (state === 'down' || state === 'stopping') && control?.state === 'shut down' && valuesOf(node.config?.standby ?? null).has('primary_conninfo');
     if (!prepared || directoryMode === LOCKED_MODE) {
       // It was taken for shut off by a statement, and can be seen now: what is seen takes the place of what was stated.
-      if (node.spec.fenced !== undefined && state === 'down' && !hasSignal && control !== null && control.timeline < server.timeline) {
+      if (node.spec.fenced !== undefined && state === 'down' && !hasSignal && control !== null && newestTimeline(control) < server.timeline) {
         if (directoryMode !== LOCKED_MODE) steps.push({ kind: 'lock-directory', node: node.spec.name, directory: place.pgdata });
         closed.push(node);
         notices.push(`${node.spec.name} is seen to be stopped, and left unable to start (mode 0701), its WAL untouched: its fence is closed`);
       } else if (state === 'down') notices.push(`${node.spec.name} is stopped and stays so`);
       continue;
     }
-    const verdict = judgeHistory({ timeline: control.timeline, endLsn: control.checkpointLsn }, { timeline: server.timeline, history });
+    const verdict = judgeHistory({ timeline: newestTimeline(control), endLsn: control.checkpointLsn }, { timeline: server.timeline, history });
     if (verdict.verdict !== 'ancestor') {
       notices.push(`${node.spec.name} is stopped, and its history does not lead to ${name}`);
       continue;
@@ -196,6 +197,8 @@ export async function healAfterRoleChange(world: World, view: ClusterView, prima
   late.push(...staleSlots(view, primary, steps.some(({ kind }) => kind !== 'lock-directory')));
   const sync = healSync(view, primary, started, steps.some(({ kind }) => kind !== 'lock-directory'));
   late.push(...sync.after);
+  // Until its first checkpoint is done, which may be minutes after the promote, pg_control still shows the old one.
+  if (controlTimeline !== server.timeline) late.push({ kind: 'see-timeline', node: name, timeline: server.timeline });
   return {
     plan: { title: `promote ${name}`, command: `pgrepl promote ${name}`, basis: basisOf(view), steps: [...steps, ...late], notices },
     edits: [...editsAfter(view, primary), ...sync.edits, ...closed.map((node): TopologyEdit => ({ edit: 'set-fence', name: node.spec.name, fenced: null }))],

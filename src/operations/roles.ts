@@ -1,5 +1,7 @@
+import { newestTimeline } from '../postgres/control-data.ts';
 import type { ClusterView, NodeView } from './cluster.ts';
 import { valuesOf } from './config.ts';
+import { seenTimeline } from './facts.ts';
 
 /**
  * The node that was the primary last, when it is proved stopped: its control file says that it ran as a primary, and no process has its
@@ -11,9 +13,9 @@ export function stoppedPrimary(view: ClusterView): NodeView | null {
     const { state, control } = node.facts;
     const ranAsPrimary = control?.state === 'shut down' || control?.state === 'in production' || control?.state === 'shutting down' || control?.state === 'in crash recovery';
     // A primary that was left behind by an earlier failover is on an older timeline than the standbys.
-    return state === 'down' && control !== null && ranAsPrimary && control.timeline >= standbyTimeline && !isStoppedStandby(node);
+    return state === 'down' && control !== null && ranAsPrimary && newestTimeline(control) >= standbyTimeline && !isStoppedStandby(node);
   });
-  return proved.sort((a, b) => (b.facts.control?.timeline ?? 0) - (a.facts.control?.timeline ?? 0))[0] ?? null;
+  return proved.sort((a, b) => (seenTimeline(b.facts) ?? 0) - (seenTimeline(a.facts) ?? 0))[0] ?? null;
 }
 
 /**
@@ -22,11 +24,10 @@ export function stoppedPrimary(view: ClusterView): NodeView | null {
  */
 export function promotingNode(view: ClusterView): NodeView | undefined {
   if (view.nodes.length < 2 || view.nodes.some((node) => node.facts.server?.inRecovery === false) || stoppedPrimary(view) !== null) return undefined;
-  const timelineOf = ({ facts }: NodeView): number | null => facts.server?.timeline ?? facts.control?.timeline ?? null;
   // A node that nobody sees may be on any timeline: then nothing is known that would be worth a wait.
-  const isOlder = (other: NodeView, timeline: number): boolean => (timelineOf(other) ?? timeline) < timeline;
+  const isOlder = (other: NodeView, timeline: number): boolean => (seenTimeline(other.facts) ?? timeline) < timeline;
   return view.nodes.find((node) => {
-    const timeline = timelineOf(node);
+    const timeline = seenTimeline(node.facts);
     return node.facts.server?.receiver === null && timeline !== null && timeline > 1 && view.nodes.every((other) => other === node || isOlder(other, timeline));
   });
 }

@@ -1,4 +1,4 @@
-import { REQUIRED_PARAMETERS, type RequiredParameters } from '../postgres/control-data.ts';
+import { newestTimeline, REQUIRED_PARAMETERS, type RequiredParameters } from '../postgres/control-data.ts';
 import { bytesBetween } from '../postgres/lsn.ts';
 import { configFileOf } from '../postgres/service.ts';
 import { parseHistory, type HistoryEntry } from '../postgres/timeline.ts';
@@ -64,7 +64,7 @@ async function withControl(world: World, seen: NodeFacts, options: LookOptions):
 
 /** A stopped node on a timeline that the primary has left. */
 function hasFallenOut(seen: NodeFacts, primary: NodeFacts): boolean {
-  return seen.state === 'down' && seen.control !== null && seen.control.timeline < (primary.server?.timeline ?? 0);
+  return seen.state === 'down' && seen.control !== null && newestTimeline(seen.control) < (primary.server?.timeline ?? 0);
 }
 
 async function historyOf(world: World, primary: NodeFacts): Promise<readonly HistoryEntry[]> {

@@ -1,5 +1,5 @@
 import { LOCKED_MODE } from '../steps/staging.ts';
-import { REQUIRED_PARAMETERS } from '../postgres/control-data.ts';
+import { newestTimeline, REQUIRED_PARAMETERS } from '../postgres/control-data.ts';
 import { judgeHistory } from '../postgres/timeline.ts';
 import type { Finding, Level, StatusExtras } from './status.ts';
 import { isAlone, isForeign, roleOf, type StatusView, type ViewedNode } from './status-links.ts';
@@ -39,7 +39,7 @@ function stateFindings(node: ViewedNode, view: StatusView, extras: StatusExtras)
 /** True for an old primary that a hand-over shut down and marked as a standby, and nobody has started as one yet. */
 function isHandedOver({ facts: { control, hasSignal, directoryMode } }: ViewedNode, view: StatusView): boolean {
   const timeline = view.primary?.server?.timeline ?? 0;
-  return hasSignal && control?.state === 'shut down' && control.timeline < timeline && directoryMode !== LOCKED_MODE;
+  return hasSignal && control?.state === 'shut down' && newestTimeline(control) < timeline && directoryMode !== LOCKED_MODE;
 }
 
 /** True for a stopped node whose data directory a failover has locked. */
@@ -79,7 +79,7 @@ function divergence(node: ViewedNode, view: StatusView, { history }: StatusExtra
   const primary = view.primary?.server ?? null;
   if (control === null || primary === null || history === undefined) return 'it has not been compared with the primary';
   // The checkpoint record starts here; a record is in the new timeline's past whole or not at all.
-  const { verdict } = judgeHistory({ timeline: control.timeline, endLsn: control.checkpointLsn }, { timeline: primary.timeline, history });
+  const { verdict } = judgeHistory({ timeline: newestTimeline(control), endLsn: control.checkpointLsn }, { timeline: primary.timeline, history });
   const clean = control.state === 'shut down' || control.state === 'shut down in recovery';
   switch (verdict) {
     case 'ancestor':

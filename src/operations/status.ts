@@ -2,7 +2,7 @@ import type { RequiredParameters } from '../postgres/control-data.ts';
 import { renderLsn } from '../postgres/lsn.ts';
 import type { HistoryEntry } from '../postgres/timeline.ts';
 import type { Topology } from '../topology/topology.ts';
-import type { NodeFacts } from './facts.ts';
+import { seenTimeline, type NodeFacts } from './facts.ts';
 import { clusterFindings } from './status-cluster.ts';
 import { lagOf, positionOf, roleOf, slotOf, stateOf, viewCluster, type StatusView, type NodeRole, type NodeState } from './status-links.ts';
 import { nodeFindings } from './status-nodes.ts';
@@ -126,7 +126,7 @@ function statusNodes(view: StatusView): readonly StatusNode[] {
       host: node.spec.host,
       port: node.spec.port,
       version: (node.server ?? node.facts.glimpse)?.version ?? null,
-      timeline: (node.server ?? node.facts.glimpse ?? node.facts.control)?.timeline ?? null,
+      timeline: seenTimeline(node.facts),
       lsn: lsn === null ? null : renderLsn(lsn),
       upstream: link?.upstream?.name ?? null,
       sync: link?.sender?.syncState ?? null,

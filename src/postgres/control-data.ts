@@ -19,6 +19,7 @@ export interface ControlData {
   /** Where the last checkpoint record starts. */
   readonly checkpointLsn: Lsn;
   readonly redoLsn: Lsn;
+  /** Of the last checkpoint; see `newestTimeline`. */
   readonly timeline: number;
   /** `null` where there is none (0/0): the node was not in recovery. */
   readonly minRecoveryLsn: Lsn | null;
@@ -84,6 +85,15 @@ export function parseControlData(text: string): ControlData {
       max_locks_per_transaction: read('max_locks_per_xact setting', whole),
     },
   };
+}
+
+/**
+ * The newest timeline that a log is known to have reached. Right after a promote it is not yet that of the last checkpoint: the end of
+ * recovery is recorded as a minimum recovery point (CreateEndOfRecoveryRecord of xlog.c), and the first checkpoint, which takes that
+ * away again, may be minutes off.
+ */
+export function newestTimeline({ timeline, minRecoveryTimeline }: Pick<ControlData, 'timeline' | 'minRecoveryTimeline'>): number {
+  return Math.max(timeline, minRecoveryTimeline ?? 0);
 }
 
 function whole(value: string): number | undefined {

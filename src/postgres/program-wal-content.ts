@@ -3,7 +3,7 @@ import type { Host } from '../host/host.ts';
 import { parseLsn, renderLsn, type Lsn } from './lsn.ts';
 import { lastLines } from './program-backup.ts';
 import { walFileOf, type TimelineSpan } from './timeline.ts';
-import { WAL_OF } from './wal-place.ts';
+import { WALDUMP_SHELL } from './waldump-shell.ts';
 import type { CheckpointRecord, WalContent, WalPiece, WalStretch } from './tools.ts';
 
 type Env = Readonly<Record<string, string>>;
@@ -37,12 +37,13 @@ export async function digestWal(host: Host, directory: string, pieces: readonly 
 const CONTENT_SCRIPT = `
 waldump=$1; directory=$2; shift 2
 [ -x "$waldump" ] || exit ${NOT_INSTALLED}
-${WAL_OF}
+${WALDUMP_SHELL}
 wal_of "$directory/pg_wal"
 while [ $# -gt 0 ]; do
-  if [ "$3" = - ]; then "$waldump" -p "$wal" -t "$1" -s "$2" 2>/dev/null; else "$waldump" -p "$wal" -t "$1" -s "$2" -e "$3" 2>/dev/null; fi
+  if [ "$3" = - ]; then dump "$waldump" -p "$wal" -t "$1" -s "$2" 2>/dev/null; else dump "$waldump" -p "$wal" -t "$1" -s "$2" -e "$3" 2>/dev/null; fi
   shift 3
 done | awk '
+  /^killed$/ { print }
   /^rmgr: / { records++ }
   /^rmgr: Transaction / && / desc: COMMIT/ {
     commits++
@@ -72,6 +73,7 @@ export async function countWal(host: Host, binDir: string, env: Env, directory: 
   if (exit.code !== 0) {
     throw new PgreplError('refused', 'wal-unreadable', `the log in ${directory} cannot be read`, { details: exit.code === NOT_INSTALLED ? [`${binDir}/pg_waldump is not there`] : lastLines(exit.stderr, 3) });
   }
+  if (/^killed$/m.test(exit.stdout)) throw new PgreplError('refused', 'wal-unreadable', `the log in ${directory} cannot be read`, { details: ['pg_waldump was ended before it came to the end'] });
   return parseWalContent(exit.stdout);
 }
 
@@ -93,7 +95,7 @@ export function parseWalContent(text: string): WalContent {
 
 const CHECKPOINT_SCRIPT = `
 [ -x "$1" ] || exit ${NOT_INSTALLED}
-${WAL_OF}
+${WALDUMP_SHELL}
 wal_of "$2/pg_wal"
 "$1" -p "$wal" -t "$3" -s "$4" -e "$5" -r XLOG 2>/dev/null | grep 'desc: CHECKPOINT_[OS]' | tail -n 1`;
 

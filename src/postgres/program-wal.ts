@@ -5,7 +5,7 @@ import { renderLsn, type Lsn } from './lsn.ts';
 import { lastLines } from './program-backup.ts';
 import { walFileName } from './timeline.ts';
 import type { EndOfWal, Marked, MarkStopped } from './tools.ts';
-import { WAL_OF } from './wal-place.ts';
+import { WALDUMP_SHELL } from './waldump-shell.ts';
 import { endOfRecord, parseWaldumpLine, startOfNextSegment } from './wal-records.ts';
 
 type Env = Readonly<Record<string, string>>;
@@ -39,15 +39,16 @@ const NOT_INSTALLED = 3;
 // The exit code of pg_waldump says nothing: it ends with an error wherever the log ends.
 const WALDUMP_SCRIPT = `
 [ -x "$1" ] || exit ${NOT_INSTALLED}
-${WAL_OF}
+${WALDUMP_SHELL}
 wal_of "$2"
-"$1" -p "$wal" -t "$3" -s "$4" | awk -v from="$5" '
+dump "$1" -p "$wal" -t "$3" -s "$4" | awk -v from="$5" '
   function place(lsn, part) { split(lsn, part, "/"); sub(/^0+/, "", part[1]); sub(/^0+/, "", part[2]); return sprintf("%8s%8s", part[1], part[2]) }
   BEGIN { start = place(from) }
   function count(line) {
     commits++
     if (match(line, /[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9:.]+ UTC/)) { last = substr(line, RSTART, RLENGTH); if (first == "") first = last }
   }
+  /^killed$/ { print }
   /^rmgr: / {
     record = $0
     if (!passed) {
@@ -74,10 +75,11 @@ export async function findEndOfWal(host: Host, binDir: string, env: Env, directo
   });
   if (exit.code === NOT_INSTALLED) throw unreadable(directory, [`${binDir}/pg_waldump is not there`]);
   const lines = exit.stdout.split('\n');
+  // The count comes last: without it whoever counted was ended, too.
+  if (lines.includes('killed') || said(lines, 'commits') === undefined) throw unreadable(directory, ['pg_waldump was ended before it came to the end', ...lastLines(exit.stderr, 3)]);
   const last = lines.map((line) => parseWaldumpLine(line)).findLast((record) => record !== null);
-  const said = (word: string): string | undefined => lines.find((line) => line.startsWith(`${word} `))?.slice(word.length + 1);
-  const time = (word: string): string | null => said(word)?.replace(' ', 'T').replace(' UTC', 'Z') ?? null;
-  const commits = { count: Number(said('commits') ?? 0), first: time('first'), last: time('last') };
+  const time = (word: string): string | null => said(lines, word)?.replace(' ', 'T').replace(' UTC', 'Z') ?? null;
+  const commits = { count: Number(said(lines, 'commits')), first: time('first'), last: time('last') };
   if (last) {
     const endLsn = last.endsSegment ? startOfNextSegment(last.lsn, walSegmentBytes) : endOfRecord(last.lsn, last.totalBytes, walSegmentBytes);
     return { lastRecordLsn: last.lsn, endLsn, commits };
@@ -85,9 +87,13 @@ export async function findEndOfWal(host: Host, binDir: string, env: Env, directo
   // No record from there on is an answer only where the segment is there to be read, or would be the next one to be made.
   const name = walFileName(timeline, from, walSegmentBytes);
   const atStart = from % BigInt(walSegmentBytes) === 0n;
-  // pg_waldump says why it ends, always: one that says nothing was not run, or was killed.
+  // pg_waldump says why it ends, always: one that says nothing was not run.
   if (exit.stderr.trim() === '' || (!atStart && (await host.stat(`${directory}/pg_wal/${name}`)) === null)) throw unreadable(directory, [`pg_wal/${name} is not there`, ...lastLines(exit.stderr, 3)]);
   return { lastRecordLsn: null, endLsn: from, commits };
+}
+
+function said(lines: readonly string[], word: string): string | undefined {
+  return lines.find((line) => line.startsWith(`${word} `))?.slice(word.length + 1);
 }
 
 function unreadable(directory: string, details: readonly string[]): PgreplError {

@@ -1,4 +1,5 @@
 import { PgreplError } from '../errors.ts';
+import { newestTimeline } from '../postgres/control-data.ts';
 import { renderLsn } from '../postgres/lsn.ts';
 import { parsePidFile } from '../postgres/pid-file.ts';
 import type { ServerFacts } from '../postgres/server.ts';
@@ -134,7 +135,7 @@ async function hasTakenOver(step: HandOver, world: World): Promise<boolean> {
     if (!(error instanceof PgreplError) || error.kind === 'bug' || error.kind === 'interrupted') throw error;
     const node = world.node(step.node);
     const control = await node.programs().then(async (programs) => await programs.controlData(node.place.pgdata)).catch(() => null);
-    return control !== null && (control.timeline > step.timeline || control.state === 'in production');
+    return control !== null && (newestTimeline(control) > step.timeline || control.state === 'in production');
   }
 }
 

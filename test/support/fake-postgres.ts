@@ -191,7 +191,9 @@ export class Postgres {
 
   checkpoint(server: RunningServer): void {
     server.checkpointDue = false;
-    if (!server.inRecovery) this.append(server, 'checkpoint');
+    if (server.inRecovery) return;
+    this.append(server, 'checkpoint');
+    this.files(server).setControl({ minRecoveryLsn: null, minRecoveryTimeline: null });
   }
 
   /** Standbys and copies that a server feeds. */
@@ -298,7 +300,9 @@ export class Postgres {
     server.timeline = timeline;
     server.checkpointDue = true;
     data.setControl({ state: 'in production', required: requiredOf(server), walLevel: settingOf(server, 'wal_level'), walLogHints: settingOf(server, 'wal_log_hints') === 'on' });
-    this.append(server, 'end-of-recovery');
+    const minRecoveryLsn = this.append(server, 'end-of-recovery');
+    // Until the first checkpoint only this tells the new timeline (CreateEndOfRecoveryRecord).
+    data.setControl({ minRecoveryLsn, minRecoveryTimeline: timeline });
   }
 
   #receive(server: RunningServer): void {

@@ -1,4 +1,5 @@
 import { PgreplError } from '../../src/errors.ts';
+import { newestTimeline } from '../../src/postgres/control-data.ts';
 import { features } from '../../src/postgres/features.ts';
 import { matchHba } from '../../src/postgres/hba-file.ts';
 import { findPassword } from '../../src/postgres/passfile.ts';
@@ -59,7 +60,7 @@ export async function fakeRewind(at: At, options: RewindOptions, how: 'dry' | 'r
   if (!control.checksums && !control.walLogHints) throw failed('target server needs to use either data checksums or "wal_log_hints = on"');
   if (settingOf(source, 'full_page_writes') === 'off') throw failed('full_page_writes must be enabled');
   const sourceTimeline = features(at.versionNumber).rewindSeesFreshTimeline ? source.timeline : theirs.timeline;
-  const ownTimeline = Math.max(control.timeline, control.minRecoveryTimeline ?? 0);
+  const ownTimeline = newestTimeline(control);
   if (sourceTimeline === ownTimeline) return;
   const common = lastCommon(spansOf(ownTimeline, target.historyEntries(ownTimeline)), spansOf(sourceTimeline, from.historyEntries(sourceTimeline)));
   if (common === null) throw failed('could not find common ancestor of the source and target cluster\'s timelines');

@@ -1,5 +1,7 @@
 import { open, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { countWal } from '../../../src/postgres/program-wal-content.ts';
+import { findEndOfWal } from '../../../src/postgres/program-wal.ts';
 import { addBytes } from '../../../src/postgres/lsn.ts';
 import type { ByteProgress } from '../../../src/postgres/tools.ts';
 import { PG_CTL } from '../../../src/postgres/service.ts';
@@ -150,6 +152,12 @@ eachMajor(({ binDir }) => {
     expect(await tools.endOfWal(directory, control, control.redoLsn)).toEqual(end);
     expect((await tools.walContent(directory, [{ timeline: 1, from: control.redoLsn, to: null }])).commits).toBe(end.commits.count);
     for (const path of ahead) await rm(path);
+    // Ended in the middle (by a full memory, say): what it has printed until then is not the whole.
+    const cut = `${it.root}/cut`;
+    await it.host.makeDirectory(cut, 0o700);
+    await it.host.writeText(`${cut}/pg_waldump`, `#!/bin/sh\n'${tools.binDir}/pg_waldump' "$@" | head -c 2000\nkill -KILL $$\n`, { mode: 0o700 });
+    expect(await failure(findEndOfWal(it.host, cut, {}, directory, control, { from: control.redoLsn, countFrom: control.redoLsn }))).toMatchObject({ code: 'wal-unreadable' });
+    expect(await failure(countWal(it.host, cut, {}, directory, [{ timeline: 1, from: control.redoLsn, to: null }]))).toMatchObject({ code: 'wal-unreadable' });
     await it.start('node1');
     // Crash recovery writes its checkpoint as the very next record (or an end-of-recovery record, before that checkpoint).
     const after = await it.world.waitFor('the checkpoint after recovery', async () => {
