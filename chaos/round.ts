@@ -67,14 +67,14 @@ export async function playRound(stage: Stage, seed: number, number: number, say:
     runs.push({ args, ran: first.ran });
     wrong.push(...judgeFirst(first.ran, fault, hit));
     await fault.lift();
-    await recover(stage, errand, fault, say);
+    const revived = await recover(stage, errand, fault, say);
     // The same words again, twice after the fault is gone. A refusal that asks for something is answered, and the answer is no rerun.
     let [reruns, answers] = [0, 0];
     let last = first.ran;
     // Whom the other operator has taken out is in no file any more, and only his journal knows why.
     const isOver = (ran: Ran): boolean => isDone(ran) || (errand.kind === 'remove-standby' && fault.other?.ran?.exit === 0 && ran.exit === 2 && errorIn(ran).code === 'node-unknown');
     const another = fault.other?.ran?.exit === 0;
-    while (!isOver(last) || (another && reruns + answers === 0)) {
+    while (!isOver(last) || ((another || revived) && reruns + answers === 0)) {
       const answer = isOver(last) ? null : answerTo(last, args, errand);
       if (answer === null ? reruns === RERUNS : answers === ANSWERS) break;
       if (answer === null) reruns += 1;
@@ -157,21 +157,29 @@ function answerTo(ran: Ran, args: readonly string[], errand: Errand): Answer | n
   return { args: [...without, '--accept-loss', bytes], accepts: Number(bytes) };
 }
 
-/** Servers that were ended from outside are started as a service manager would; then whoever can, finds its upstream again. */
-async function recover(stage: Stage, errand: Errand, fault: Fault, say: (text: string) => void): Promise<void> {
+/**
+ * Servers that were ended from outside are started as a service manager would; then whoever can, finds its upstream again. True when one was:
+ * a command that was done without it names it, and says to type it again when it is back.
+ */
+async function recover(stage: Stage, errand: Errand, fault: Fault, say: (text: string) => void): Promise<boolean> {
   const { m } = stage;
+  let revived = false;
   await m.settled(45_000).catch(() => undefined);
   for (const name of NODES) {
     const ended = (await hasCrashed(m, name)) || (fault.ends === name && (await m.postmaster(name)) === null);
     // A node that is being taken out is nobody's service any more, and of a primary that died the operator has decided.
     const stays = (errand.kind === 'remove-standby' && errand.about === name) || (errand.accidentOf === name && errand.returns !== true);
     if (!ended || stays || (await isLocked(m, name))) continue;
-    await m.startServer(name).then(() => { say(`  ${name} was started again`); }, (error: unknown) => { say(`  ${name} does not start by itself: ${String(error).trim().split('\n').at(-1) ?? ''}`); });
+    await m.startServer(name).then(() => {
+      revived = true;
+      say(`  ${name} was started again`);
+    }, (error: unknown) => { say(`  ${name} does not start by itself: ${String(error).trim().split('\n').at(-1) ?? ''}`); });
   }
   for (const name of runningOf(stage.belief)) {
     if ((await m.postmaster(name)) === null) continue;
     await m.eventually(name, `SELECT NOT pg_is_in_recovery() OR EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming')`, 't', 8_000).catch(() => undefined);
   }
+  return revived;
 }
 
 /** Who is the primary, and who is locked, by the servers alone. */

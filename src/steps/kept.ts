@@ -1,4 +1,5 @@
 import type { Host } from '../host/host.ts';
+import { readMarkerIn } from './marker.ts';
 import type { World } from './world.ts';
 
 /**
@@ -51,14 +52,7 @@ export function keptPlace(pgdata: string, timeline: number, fork: string): KeptP
 
 /** The marker in this folder; `null` when there is none, or it is torn or foreign. Reads only. */
 export async function readKeptMarker(host: Host, folder: string): Promise<KeptMarker | null> {
-  const text = await host.readText(`${folder}/marker.json`);
-  if (text === null) return null;
-  try {
-    const value: unknown = JSON.parse(text);
-    return isMarker(value) ? value : null;
-  } catch {
-    return null;
-  }
+  return await readMarkerIn(host, folder, isMarker);
 }
 
 function isMarker(value: unknown): value is KeptMarker {

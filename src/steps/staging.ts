@@ -1,6 +1,7 @@
 import { PgreplError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { WRITE_PREFIX } from '../host/scripts.ts';
+import { readMarkerIn } from './marker.ts';
 
 /**
  * Lies beside a directory that is being made, and proves whose it is: a leftover with this marker may be gone on with, or
@@ -61,15 +62,7 @@ export function sameMarker(a: StagingMarker, b: StagingMarker): boolean {
 
 /** The marker in this holder; `null` when there is none or it is unreadable as one. Reads only. */
 export async function readMarker(host: Host, holder: string): Promise<StagingMarker | null> {
-  const text = await host.readText(`${holder}/marker.json`);
-  if (text === null) return null;
-  try {
-    const value: unknown = JSON.parse(text);
-    return isMarker(value) ? value : null;
-  } catch {
-    // A torn or foreign file proves nothing; it is treated as no marker.
-    return null;
-  }
+  return await readMarkerIn(host, holder, isMarker);
 }
 
 function isMarker(value: unknown): value is StagingMarker {
