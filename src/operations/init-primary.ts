@@ -17,9 +17,13 @@ import { judgeRole } from './role.ts';
 import { cannotMake, NEEDS_SESSION, noPlaceForPassfile, noRoom, otherNodeMayRun, portInUse, serverWithoutDirectory } from './preflight.ts';
 import { offlineSettings } from './offline-settings.ts';
 import { ownedSettings, overridden, renderNoStandby, renderOwned, restoreCommandIn, uncappedSlots, type OwnedSetting, type SettingsInput } from './settings.ts';
+import { settle } from './settle.ts';
 import type { InitPrimary } from './wants.ts';
 import { wishTrouble } from './wished-settings.ts';
 import { ownerMap, socketDirectoryFor, stagingFor } from './staging-place.ts';
+
+/** Crash recovery reads all WAL since the last checkpoint, and first syncs every file of the data directory. */
+const RECOVERY_MS = 60_000;
 
 /** A primary ready for standbys: a new one where the directory is missing or empty, else the server that is there, as it is. */
 export async function decideInitPrimary(world: World, topology: Topology, want: InitPrimary): Promise<Change> {
@@ -31,7 +35,14 @@ export async function decideInitPrimary(world: World, topology: Topology, want: 
     if (found === undefined) throw new Error('the node was not observed');
     return { view: seen, node: found };
   };
-  const { view, node } = await settled(world, await look(), look, want);
+  const { view, node } = await settle(world, {
+    look,
+    // An interrupted run, or somebody else, has asked for its start already.
+    isMoving: (seen) => seen.node.facts.state === 'starting' && (want.start || want.restart),
+    what: () => `${name} to end its recovery`,
+    deadlineMs: RECOVERY_MS,
+    everyMs: 100,
+  });
   const edits: TopologyEdit[] = [
     { edit: 'set-cluster', cluster: topology.cluster, replicationUser: topology.replicationUser },
     { edit: 'put-node', node: want.node },
@@ -47,23 +58,6 @@ export async function decideInitPrimary(world: World, topology: Topology, want: 
     question: null,
     remains: steps.remains,
   };
-}
-
-/** Crash recovery reads all WAL since the last checkpoint, and first syncs every file of the data directory. */
-const RECOVERY_MS = 60_000;
-
-/** Of a server that may be started: once it is through its start, which an interrupted run, or somebody else, has asked for already. */
-async function settled<T extends { readonly node: NodeView }>(world: World, first: T, look: () => Promise<T>, want: InitPrimary): Promise<T> {
-  let seen = first;
-  if (seen.node.facts.state !== 'starting' || !(want.start || want.restart)) return seen;
-  const again = async (): Promise<true | null> => {
-    seen = await look();
-    return seen.node.facts.state === 'starting' ? null : true;
-  };
-  await world.waitFor(`${want.node.name} to end its recovery`, again, { deadlineMs: RECOVERY_MS, everyMs: 200, firstMs: 50 }).catch((thrown: unknown) => {
-    if (!(thrown instanceof PgreplError && thrown.code === 'wait-timeout')) throw thrown;
-  });
-  return seen;
 }
 
 interface Decided {

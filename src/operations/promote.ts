@@ -9,6 +9,7 @@ import { decideFailover } from './failover.ts';
 import { judgeService } from './judge-service.ts';
 import { LOCKED_MODE } from '../steps/staging.ts';
 import { followersOf, healAfterRoleChange, isPaused } from './role-change.ts';
+import { settle } from './settle.ts';
 import { chooseCandidate, decideSwitchover } from './switchover.ts';
 import { handOverPrepared, promotingNode, stoppedPrimary } from './roles.ts';
 import type { Promote } from './wants.ts';
@@ -65,17 +66,13 @@ const SETTLE_MS = 10_000;
 
 /** The cluster, and not in the moment between the promote that an interrupted run has sent and its effect: neither old nor new primary is seen then. */
 async function observeSettled(world: World, topology: Topology): Promise<ClusterView> {
-  let view = await observeCluster(world, topology, topology.nodes);
-  const node = promotingNode(view);
-  if (node === undefined) return view;
-  const look = async (): Promise<true | null> => {
-    view = await observeCluster(world, topology, topology.nodes);
-    return promotingNode(view) === undefined ? true : null;
-  };
-  await world.waitFor(`${node.spec.name} to end its recovery`, look, { deadlineMs: SETTLE_MS, everyMs: 20, firstMs: 20 }).catch((thrown: unknown) => {
-    if (!(thrown instanceof PgreplError && thrown.code === 'wait-timeout')) throw thrown;
+  return await settle(world, {
+    look: async () => await observeCluster(world, topology, topology.nodes),
+    isMoving: (view) => promotingNode(view) !== undefined,
+    what: (view) => `${promotingNode(view)?.spec.name ?? ''} to end its recovery`,
+    deadlineMs: SETTLE_MS,
+    everyMs: 20,
   });
-  return view;
 }
 
 /** How long a primary that was just started is given to get its standbys back: they look for it every `wal_retrieve_retry_interval`, 5 s by default. */
@@ -97,12 +94,12 @@ async function observeAttached(world: World, view: ClusterView, primary: NodeVie
   if (awaited.length === 0) return view;
   const what = `${awaited.join(', ')} to stream from ${primary.spec.name} again, which was started a moment ago`;
   world.say?.(`waiting for ${what} (up to ${RETURN_MS / 1_000} s)`);
-  const look = async (): Promise<true | null> => {
-    const { senders } = await (await world.node(primary.spec.name).server()).facts();
-    return awaited.every((name) => streams(senders, name)) ? true : null;
-  };
-  await world.waitFor(what, look, { deadlineMs: RETURN_MS, everyMs: 100 }).catch((thrown: unknown) => {
-    if (!(thrown instanceof PgreplError && thrown.code === 'wait-timeout')) throw thrown;
+  await settle(world, {
+    look: async () => (await (await world.node(primary.spec.name).server()).facts()).senders,
+    isMoving: (senders) => !awaited.every((name) => streams(senders, name)),
+    what: () => what,
+    deadlineMs: RETURN_MS,
+    everyMs: 100,
   });
   return await observeCluster(world, view.topology, view.topology.nodes);
 }
