@@ -68,7 +68,7 @@ export async function decideFailover(world: World, view: ClusterView, stopped: N
     },
     edits: [...editsAfter(view, chosen.node), ...sync.edits, ...fences],
     done: `${name} is the primary${after.length === 0 ? '' : `; ${after.map((node) => node.spec.name).join(', ')} stream${after.length === 1 ? 's' : ''} from it, proved`}`,
-    next: ['pgrepl status'],
+    next: ['pgrepl status', ...(stopped === null ? [] : [`pgrepl rejoin ${stopped.spec.name}`])],
     question: questionOf(chosen, old, stopped?.spec.name ?? unseen.map((node) => node.spec.name).join(', ')),
     remains: leftBehind(after, chosen.node),
     target: name,
