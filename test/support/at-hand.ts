@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
@@ -26,10 +27,22 @@ export function isToldBriefly(name: string): boolean {
   return /^cases? \d/.test(name);
 }
 
-/** The majors that stories are told on: the oldest at hand, and with PGREPL_STORIES=wide or all every one. */
+/** The majors that stories are told on: the oldest at hand, and with PGREPL_STORIES=spread, wide or all every one. */
 export function installations(): readonly Installation[] {
   const all = everyInstallation();
   return isBrief() ? all.slice(0, 1) : all;
+}
+
+/**
+ * True where a story is told on this major. With PGREPL_STORIES=spread an acceptance case is told on every one and any other story on one,
+ * by its name and PGREPL_SPREAD: over many runs each comes to each. Otherwise on all that were asked for.
+ */
+export function isToldOn(name: string, major: number, where: 'every' | 'once' = 'every'): boolean {
+  if (isBrief()) return isToldBriefly(name);
+  if (where === 'once' || process.env['PGREPL_STORIES'] !== 'spread' || isToldBriefly(name)) return true;
+  const majors = installations();
+  const turn = createHash('sha256').update(`${process.env['PGREPL_SPREAD'] ?? ''} ${name}`).digest().readUInt32BE();
+  return majors[turn % majors.length]?.major === major;
 }
 
 /** For stories in which the major plays no part. Throws when PGREPL_MAJORS leaves none. */

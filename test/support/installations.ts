@@ -1,7 +1,7 @@
 import { describe } from 'vitest';
 import { everyInstallation, installations, type Installation } from './at-hand.ts';
 
-export { installations, isBrief, isToldBriefly, programEnv, type Installation } from './at-hand.ts';
+export { installations, isBrief, isToldBriefly, isToldOn, programEnv, type Installation } from './at-hand.ts';
 
 /** The same stories on every major at hand, also in the short run of `npm test`. */
 export function everyMajor(stories: (installation: Installation) => void): void {

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { isBrief, isToldBriefly } from './installations.ts';
+import { isToldOn } from './installations.ts';
 import { installations, withMachine, type Installation, type Machine, type MachineOptions, type Ran } from './cluster.ts';
 
 /** Ends a story that cannot be told here, with the reason in the report. */
@@ -19,7 +19,7 @@ export function majorsFor(where: Where): readonly Installation[] {
 /** A story on a machine of its own; its name says the major. */
 export function story(where: Where, name: string, told: Told, options: Omit<MachineOptions, 'installation'> = {}): void {
   for (const installation of majorsFor(where)) {
-    const tell = isBrief() && !isToldBriefly(name) ? test.skip : test;
+    const tell = isToldOn(name, installation.major, where) ? test : test.skip;
     tell(`${name} (PostgreSQL ${installation.major})`, async ({ skip }) => {
       await withMachine(async (m) => { await told(m, skip); }, { ...options, installation });
     });

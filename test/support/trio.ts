@@ -4,7 +4,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, test, type TestAPI } from 'vitest';
 import { installations, withMachine, type Machine, type MachineOptions } from './cluster.ts';
-import { isBrief, isToldBriefly } from './installations.ts';
+import { isToldOn } from './installations.ts';
 import { processesUnder } from './leftovers.ts';
 import { postmasterOf } from './oracle.ts';
 import { wrongSlots } from './wrong-slots.ts';
@@ -34,10 +34,10 @@ export function trioStories(options: Omit<MachineOptions, 'installation'>, stori
   const first = installations()[0]?.major;
   const all = process.env['PGREPL_STORIES'] === 'all';
   const skipped = test.skip as TestAPI;
-  // The short run tells the acceptance cases alone.
-  const told = isBrief() ? (((name: string, ...rest: readonly []) => (isToldBriefly(name) ? test : test.skip)(name, ...rest)) as unknown as TestAPI) : test;
+  const told = (major: number, where: 'every' | 'once'): TestAPI =>
+    ((name: string, ...rest: readonly []) => (isToldOn(name, major, where) ? test : test.skip)(name, ...rest)) as unknown as TestAPI;
   describe.each(installations().map((one) => ({ ...one })))('PostgreSQL $major', (installation) => {
-    stories(sharedTrio({ ...options, installation }), { each: told, once: all || installation.major === first ? told : skipped, rarely: all ? test : skipped });
+    stories(sharedTrio({ ...options, installation }), { each: told(installation.major, 'every'), once: all || installation.major === first ? told(installation.major, 'once') : skipped, rarely: all ? test : skipped });
   });
 }
 
