@@ -1,4 +1,5 @@
 import type { Secret } from '../secret.ts';
+import type { DatabaseHealth, FileHealth, Pulse, ServerHealth } from './health.ts';
 import type { Lsn } from './lsn.ts';
 import type { SystemIdentifier } from './names.ts';
 import type { WalPiece } from './tools.ts';
@@ -219,6 +220,14 @@ export interface Server {
   otherManagers(): Promise<readonly string[]>;
   /** Roles, databases and pairs of them with a synchronous_commit of their own. */
   commitLevels(): Promise<readonly CommitLevel[]>;
+  /** How it will go on: settings, ages, slots, the archiver, who holds vacuum back. One question; a member of pg_monitor may ask. */
+  health(): Promise<ServerHealth>;
+  /** What the next restart will read, libraries, and how passwords are kept. A superuser may ask. */
+  fileHealth(): Promise<FileHealth>;
+  /** What can only be seen from inside its databases; those that let nobody in are missing. */
+  databaseHealth(): Promise<readonly DatabaseHealth[]>;
+  /** Positions and transactions alone: two of them give rates. */
+  pulse(): Promise<Pulse>;
   /** True while a connection with this application name is open on this server. */
   hasClient(applicationName: string): Promise<boolean>;
   /** `database.schema.table`, at most 20; also of a standby, which shows those of its primary. Empty where no database lets us in. */

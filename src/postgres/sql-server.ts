@@ -6,6 +6,8 @@ import type { FileError, HbaRuleRow, RoleFacts, Server } from './server.ts';
 import type { QueryOptions, Row, Session } from './session.ts';
 import { runCheckpoint } from './sql-checkpoint.ts';
 import { factsQuery, parseFacts, parsePositions, POSITIONS_QUERY } from './sql-facts.ts';
+import { filesQuery, healthQuery, parseFiles, parseHealth, parsePulse, PULSE_QUERY } from './sql-health.ts';
+import { askDatabases } from './sql-health-databases.ts';
 import { askCommitLevels, askInventory, askManagers, askUnloggedTables, type OpenDatabase } from './sql-inventory.ts';
 import { askMayRewind, askTables, askWalDigests, askWalFiles, rewindGrant } from './sql-rewind.ts';
 import { quoteIdentifier, quoteLiteral, quoteSettingName } from './sql-text.ts';
@@ -59,6 +61,10 @@ export function openServer(session: Session, { signal, openDatabase, guard, modi
     inventory: async () => await askInventory(session, openDatabase, signal),
     otherManagers: async () => await askManagers(session, signal),
     commitLevels: async () => await askCommitLevels(session, signal),
+    health: async () => parseHealth((await ask(healthQuery(versionNumberOf(session.serverVersion)), { deadlineMs: 15_000 }))[0]),
+    fileHealth: async () => parseFiles((await ask(filesQuery(versionNumberOf(session.serverVersion)), { deadlineMs: 15_000 }))[0]),
+    databaseHealth: async () => await askDatabases(session, openDatabase, signal),
+    pulse: async () => parsePulse((await ask(PULSE_QUERY))[0]),
     hasClient: async (applicationName) => (await one(CLIENT_QUERY, [applicationName]))?.['there'] === 'true',
     unloggedTables: async () => await askUnloggedTables(session, openDatabase, signal),
     collationMismatches: async () => (features(versionNumberOf(session.serverVersion)).collationVersionPerDatabase ? (await ask(COLLATIONS_QUERY)).map((row) => row['says'] ?? '') : []),

@@ -1,4 +1,5 @@
 import { PgreplError } from '../../src/errors.ts';
+import type { DatabaseHealth, FileHealth, Pulse, ServerHealth } from '../../src/postgres/health.ts';
 import { features } from '../../src/postgres/features.ts';
 import { bytesBetween, parseLsn, type Lsn } from '../../src/postgres/lsn.ts';
 import { parseSystemIdentifier } from '../../src/postgres/names.ts';
@@ -14,6 +15,7 @@ import type { Gate } from './fake-gate.ts';
 import { parseRules, Postgres } from './fake-postgres.ts';
 import { syncStates } from './fake-sync.ts';
 import { goneErrors, isStartOnly, readConfiguration } from './fake-settings.ts';
+import { IDLE_FILES, IDLE_HEALTH } from './idle-health.ts';
 import { IDLE_INVENTORY } from './idle-inventory.ts';
 
 export interface FakeSession {
@@ -119,6 +121,22 @@ export class FakeServer implements Server {
 
   async commitLevels(): Promise<readonly CommitLevel[]> {
     return await this.#ask(() => []);
+  }
+
+  async health(): Promise<ServerHealth> {
+    return await this.#ask(() => IDLE_HEALTH);
+  }
+
+  async fileHealth(): Promise<FileHealth> {
+    return await this.#ask(() => IDLE_FILES);
+  }
+
+  async databaseHealth(): Promise<readonly DatabaseHealth[]> {
+    return await this.#ask(() => []);
+  }
+
+  async pulse(): Promise<Pulse> {
+    return await this.#ask(() => IDLE_HEALTH.pulse);
   }
 
   async hasClient(): Promise<boolean> {

@@ -1,4 +1,6 @@
+import type { DatabaseHealth, FileHealth, ServerHealth } from '../../postgres/health.ts';
 import type { CommitLevel, RoleFacts } from '../../postgres/server.ts';
+import type { Service } from '../../postgres/service.ts';
 import type { StatusDocument } from '../status.ts';
 import type { StatusView } from '../status-links.ts';
 
@@ -50,6 +52,13 @@ export interface MachineFacts {
   readonly passfile: PassfileFacts | null;
   readonly programs: { readonly binDir: string; readonly versionNumber: number } | null;
   readonly programsTrouble: Trouble | null;
+  /** As `uname -m` says it. */
+  readonly architecture: string | null;
+  /** What is in the data directory; empty when that could not be read. */
+  readonly entries: readonly string[];
+  /** Who starts its server; `null` when that is not known, and `serviceTrouble` says why. */
+  readonly service: Service | null;
+  readonly serviceTrouble: Trouble | null;
   /** Files of other managers in the data directory. */
   readonly managerFiles: readonly string[];
   /** Programs of other managers that run on the machine, for whichever server. */
@@ -64,6 +73,21 @@ export interface ServerExtras {
   readonly commitLevels: readonly CommitLevel[] | null;
   /** pg_hba.conf as it is now; `loaded` tells whether the server has read it since it was changed. */
   readonly hba: { readonly file: string; readonly text: string; readonly loaded: boolean | null } | null;
+  readonly health: ServerHealth | null;
+  /** `null` also where the session is not one of a superuser. */
+  readonly files: FileHealth | null;
+  /** Of the primary alone: its standbys have the same. */
+  readonly databases: readonly DatabaseHealth[] | null;
+  readonly rates: Rates | null;
+}
+
+/** What moved on a server between two looks. */
+export interface Rates {
+  readonly seconds: number;
+  readonly walBytesPerSecond: number;
+  readonly xidsPerSecond: number;
+  /** By which the WAL kept for a slot grows; negative where its reader catches up. */
+  readonly keptPerSecond: Readonly<Record<string, number>>;
 }
 
 /** How one attempt to log in for replication ended. */

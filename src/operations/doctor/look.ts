@@ -1,11 +1,12 @@
-import { asPgreplError } from '../../errors.ts';
 import type { NodeWorld, World } from '../../steps/world.ts';
 import type { Topology } from '../../topology/topology.ts';
 import { viewCluster } from '../status-links.ts';
 import { seeStatus } from '../status-look.ts';
 import { within, type Limits } from '../within.ts';
 import { askClock } from './clock.ts';
-import type { DoctorFacts, MachineFacts, ServerExtras } from './facts.ts';
+import type { DoctorFacts, MachineFacts } from './facts.ts';
+import { withRates } from './rates.ts';
+import { askServer } from './server.ts';
 import { tryLogins } from './logins.ts';
 import { lookAtMachine } from './machine.ts';
 import type { Need } from './rule.ts';
@@ -17,14 +18,15 @@ import type { Need } from './rule.ts';
 export async function lookForDoctor(world: World, topology: Topology, needs: ReadonlySet<Need>, limits: Limits): Promise<DoctorFacts> {
   const names = topology.nodes.map(({ name }) => name);
   const ofEach = async <T>(need: Need, look: (node: NodeWorld) => Promise<T>): Promise<ReadonlyMap<string, T>> =>
-    needs.has(need) ? new Map(await Promise.all(names.map(async (name) => [name, await look(world.node(name))] as const))) : new Map<string, T>();
+    (needs.has(need) || (need === 'servers' && needs.has('health'))) ? new Map(await Promise.all(names.map(async (name) => [name, await look(world.node(name))] as const))) : new Map<string, T>();
   const [{ facts, document }, machines, servers, logins] = await Promise.all([
     seeStatus(world, topology, 'change', limits),
     ofEach('machines', async (node) => await lookAtMachine(node, limits)),
-    ofEach('servers', async (node) => await askServer(node, limits)),
+    ofEach('servers', async (node) => await askServer(node, { health: needs.has('health'), databases: needs.has('databases') }, limits)),
     needs.has('logins') ? tryLogins(world, names, limits) : [],
   ]);
-  return { view: viewCluster(topology, facts), status: document, machines: await withClocks(world, machines, limits), servers, logins };
+  const [clocked, paced] = await Promise.all([withClocks(world, machines, limits), needs.has('health') ? withRates(world, servers, limits) : servers]);
+  return { view: viewCluster(topology, facts), status: document, machines: clocked, servers: paced, logins };
 }
 
 /** The clocks last, when this program has nothing else to do: its own work would count as round trip. */
@@ -36,31 +38,3 @@ async function withClocks(world: World, machines: ReadonlyMap<string, MachineFac
   return new Map(await Promise.all(asked));
 }
 
-async function askServer(node: NodeWorld, limits: Limits): Promise<ServerExtras> {
-  const seen: { -readonly [K in keyof ServerExtras]: ServerExtras[K] } = { role: undefined, otherManagers: null, commitLevels: null, hba: null };
-  await within(limits, fill(node, seen));
-  return { ...seen };
-}
-
-async function fill(node: NodeWorld, seen: { -readonly [K in keyof ServerExtras]: ServerExtras[K] }): Promise<void> {
-  const server = await node.server();
-  const piece = async (work: Promise<void>): Promise<void> => {
-    await work.catch((thrown: unknown) => {
-      const error = asPgreplError(thrown);
-      if (error.kind === 'bug') throw error;
-    });
-  };
-  await Promise.all([
-    piece(server.role(node.place.replicationUser).then((role) => void (seen.role = role))),
-    piece(server.otherManagers().then((managers) => void (seen.otherManagers = managers))),
-    piece(server.commitLevels().then((levels) => void (seen.commitLevels = levels))),
-    piece(readHba(node).then((hba) => void (seen.hba = hba))),
-  ]);
-}
-
-async function readHba(node: NodeWorld): Promise<ServerExtras['hba']> {
-  const server = await node.server();
-  const file = (await server.facts()).hbaFile;
-  const [text, loaded] = await Promise.all([node.host.readText(file), server.hasLoaded(file)]);
-  return text === null ? null : { file, text, loaded };
-}

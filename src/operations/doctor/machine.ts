@@ -11,6 +11,7 @@ import { lookAtPassfile } from './passfile.ts';
  */
 const WHO_SCRIPT = `
 printf 'hostname %s\\n' "$(uname -n)"
+printf 'architecture %s\\n' "$(uname -m)"
 printf 'machine %s\\n' "$(cat /etc/machine-id /var/lib/dbus/machine-id 2>/dev/null | head -n 1)"
 printf 'boot %s\\n' "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null || sysctl -n kern.bootsessionuuid 2>/dev/null)"
 grep -hzoE '(^|/)(patroni|repmgrd|pg_autoctl|stolon-keeper|pacemakerd)$' /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0/' '\\n\\n' | sort -u | sed -n 's/^./runs &/p'
@@ -32,7 +33,7 @@ export async function lookAtMachine(node: NodeWorld, limits: Limits): Promise<Ma
   const seen: Seen = {
     trouble: { code: 'no-answer', message: `its machine did not answer within ${limits.timeoutMs / 1_000} s`, hint: null },
     hostname: null, machineId: null, bootId: null, clock: null, data: null, wal: null, passfile: null,
-    programs: null, programsTrouble: null, managerFiles: [], managerPrograms: [],
+    programs: null, programsTrouble: null, architecture: null, entries: [], service: null, serviceTrouble: null, managerFiles: [], managerPrograms: [],
   };
   await within(limits, gather(node, seen));
   // A copy: what comes later belongs to nobody.
@@ -55,8 +56,9 @@ async function gather(node: NodeWorld, seen: Seen): Promise<void> {
     piece(spaceOf(host, place.pgdata).then((space) => void (seen.data = space))),
     piece(spaceOf(host, `${place.pgdata}/pg_wal`).then((space) => void (seen.wal = space))),
     piece(lookAtPassfile(host, place.passfile).then(({ facts }) => void (seen.passfile = facts))),
-    piece(host.list(place.pgdata).then((entries) => void (seen.managerFiles = (entries ?? []).filter((name) => MANAGER_FILES[name] !== undefined)))),
+    piece(listDirectory(node, seen)),
     piece(findPrograms(node, seen)),
+    piece(findService(node, seen)),
   ]);
 }
 
@@ -73,6 +75,7 @@ async function askWho(host: Host, seen: Seen): Promise<void> {
     return found === undefined || found === '' ? null : found;
   };
   seen.hostname = value('hostname');
+  seen.architecture = value('architecture');
   seen.machineId = value('machine');
   seen.bootId = value('boot');
   seen.managerPrograms = lines.filter((line) => line.startsWith('runs ')).map((line) => line.slice(5));
@@ -82,6 +85,19 @@ async function spaceOf(host: Host, path: string): Promise<Space | null> {
   const real = await host.realPath(path);
   const [space, stat] = await Promise.all([host.space(real), host.stat(real)]);
   return stat === null ? null : { path: real, ...space, device: stat.device };
+}
+
+async function listDirectory({ host, place }: NodeWorld, seen: Seen): Promise<void> {
+  seen.entries = (await host.list(place.pgdata)) ?? [];
+  seen.managerFiles = seen.entries.filter((name) => MANAGER_FILES[name] !== undefined);
+}
+
+async function findService(node: NodeWorld, seen: Seen): Promise<void> {
+  try {
+    seen.service = await node.service();
+  } catch (thrown) {
+    seen.serviceTrouble = troubleOf(asPgreplError(thrown));
+  }
 }
 
 async function findPrograms(node: NodeWorld, seen: Seen): Promise<void> {

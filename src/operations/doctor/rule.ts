@@ -1,8 +1,8 @@
 import type { Finding } from '../status.ts';
 import type { DoctorFacts } from './facts.ts';
 
-/** What has to be gathered besides the status. */
-export type Need = 'machines' | 'servers' | 'logins';
+/** What has to be gathered besides the status. `health` brings `servers` along; `databases` are looked into from inside. */
+export type Need = 'machines' | 'servers' | 'health' | 'databases' | 'logins';
 
 /** What a rule found. `hazard` names the entry of the list in docs/doctor.md that it is about. */
 export interface RuleFinding extends Finding {

@@ -54,6 +54,33 @@ eachMajor(({ binDir }) => {
     expect((await primary.facts()).slots).toMatchObject([{ name: 'node2', type: 'physical', active: true, walStatus: 'reserved', temporary: false }]);
   });
 
+  test('one question tells how a server will go on, of a primary and of a standby', async () => {
+    const [primary, standby] = await Promise.all(['node1', 'node2'].map(async (name) => await it.world.node(name).server()));
+    const at = (await primary!.facts()).currentLsn ?? 0n;
+    const health = await primary!.health();
+    expect(health.pulse.lsn).toBeGreaterThanOrEqual(at);
+    expect(health).toMatchObject({ freezeMaxAge: 200_000_000, prepared: 0, archiver: { mode: 'off', ready: 0, lastFailedFile: null }, collationMismatches: [], behindReplayLock: 0 });
+    expect(health.databases.map(({ name }) => name).sort()).toEqual(['postgres', 'template0', 'template1']);
+    expect(health.settings.find(({ name }) => name === 'primary_conninfo')?.value).toContain('password=***');
+    expect(health.settings.find(({ name }) => name === 'port')).toMatchObject({ value: String(it.place('node1').port), byDefault: '5432', pendingRestart: false });
+    expect(health.slots).toMatchObject([{ name: 'node2', type: 'physical', active: true, walStatus: 'reserved', xminAge: null }]);
+    expect(health.walDirectory.bytes).toBeGreaterThan(16_000_000);
+    const second = await primary!.pulse();
+    expect(second.at).toBeGreaterThan(health.pulse.at);
+    expect(second.nextXid).toBeGreaterThan(700n);
+    expect(second.slots['node2']).toBeTypeOf('bigint');
+    expect(await standby!.health()).toMatchObject({ slots: [], archiver: { mode: 'off' }, pulse: { lsn: expect.any(BigInt) as bigint } });
+    for (const server of [primary!, standby!]) {
+      const files = await server.fileHealth();
+      expect(files.libraries).toContain('plpgsql');
+      expect(files.hba.every(({ error }) => error === null)).toBe(true);
+      expect(files.settings.filter(({ error }) => error !== null)).toEqual([]);
+      expect(files.md5Roles).toEqual([]);
+    }
+    expect(JSON.stringify(await primary!.fileHealth())).not.toContain('hunter2');
+    expect(await primary!.databaseHealth()).toMatchObject([{ name: 'postgres', tables: [], unlogged: [], extensions: [{ name: 'plpgsql', version: '1.0' }] }]);
+  });
+
   test('a password in primary_conninfo is not shown (C03, C07)', async () => {
     const { settings } = await (await it.world.node('node1').server()).facts();
     expect(settings['primary_conninfo']?.value).toContain('password=***');

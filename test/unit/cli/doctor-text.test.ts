@@ -22,8 +22,8 @@ const document = judgeDoctor(topologyOf(), given({
 }), { rules: RULES.filter(({ id }) => id !== 'status'), node: null });
 
 test('a matrix, the machines and the findings', () => {
-  expect(at(100, document)).toMatchInlineSnapshot(`
-    "shop  warning  primary node1  3 findings by 11 rules
+  expect(at(100, document).replace(/\d+ rules/, 'N rules')).toMatchInlineSnapshot(`
+    "shop  warning  primary node1  3 findings by N rules
 
     from \\ to  node1  node2    node3
     pgrepl     ok     ok       down

@@ -6,6 +6,7 @@ import { judgeStatus } from '../../../../src/operations/status.ts';
 import type { RoleFacts } from '../../../../src/postgres/server.ts';
 import { Secret } from '../../../../src/secret.ts';
 import type { Topology } from '../../../../src/topology/topology.ts';
+import { IDLE_FILES, IDLE_HEALTH } from '../../../support/idle-health.ts';
 import { primary, standby, SYSTEM, topologyOf } from '../status-facts.ts';
 
 const GB = 1024 ** 3;
@@ -27,7 +28,7 @@ export function machine(more: Partial<MachineFacts> = {}): MachineFacts {
   return {
     trouble: null, hostname: 'db', machineId: 'aa', bootId: 'b1', clock: { skewSeconds: 0, uncertaintySeconds: 0.005 },
     data: { path: '/srv/pg', totalBytes: 100 * GB, freeBytes: 60 * GB, device: '1' }, wal: { path: '/srv/pg/pg_wal', totalBytes: 100 * GB, freeBytes: 60 * GB, device: '1' },
-    passfile: PASSFILE, programs: { binDir: '/usr/lib/postgresql/15/bin', versionNumber: 150018 }, programsTrouble: null, managerFiles: [], managerPrograms: [], ...more,
+    passfile: PASSFILE, programs: { binDir: '/usr/lib/postgresql/15/bin', versionNumber: 150018 }, programsTrouble: null, architecture: 'x86_64', entries: ['PG_VERSION', 'base'], service: { manager: 'pg_ctl' }, serviceTrouble: null, managerFiles: [], managerPrograms: [], ...more,
   };
 }
 
@@ -38,7 +39,7 @@ export function role(more: Partial<RoleFacts> = {}): RoleFacts {
 const HBA = 'local all all peer\nhost replication replicator 127.0.0.1/32 scram-sha-256\n';
 
 export function extras(more: Partial<ServerExtras> = {}): ServerExtras {
-  return { role: role(), otherManagers: [], commitLevels: [], hba: { file: '/srv/pg/pg_hba.conf', text: HBA, loaded: true }, ...more };
+  return { role: role(), otherManagers: [], commitLevels: [], hba: { file: '/srv/pg/pg_hba.conf', text: HBA, loaded: true }, health: IDLE_HEALTH, files: IDLE_FILES, databases: null, rates: null, ...more };
 }
 
 export interface Given {
