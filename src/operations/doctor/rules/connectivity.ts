@@ -14,7 +14,7 @@ const AT_THE_CLIENT: ReadonlySet<LoginReason> = new Set<LoginReason>(['passfile'
 
 export const connectivity: Rule = {
   id: 'connectivity',
-  hazards: ['M17', 'I10', 'I11', 'A07', 'B13', 'B14', 'C11', 'C20', 'C21', 'D08', 'D10'],
+  hazards: ['M17', 'I10', 'I11', 'A07', 'B13', 'B14', 'C11', 'C20', 'C21', 'D08', 'D10', 'B03', 'C12'],
   about: 'every node can log in to every other one for replication, in both directions, from its own machine and with its own passfile',
   needs: ['logins', 'servers'],
   judge: (facts) => {

@@ -8,7 +8,7 @@ const SETTINGS: readonly { readonly name: string; readonly bad: string; readonly
 
 export const durability: Rule = {
   id: 'durability',
-  hazards: ['M13'],
+  hazards: ['D24', 'M13'],
   about: 'no setting gives up on the disk: fsync and full_page_writes are on',
   needs: [],
   judge: ({ view }) =>

@@ -8,12 +8,12 @@ const SENDERS_TO_SPARE = 3;
 
 export const parameters: Rule = {
   id: 'parameters',
-  hazards: ['A04', 'A05', 'A07', 'A08', 'A13', 'A14', 'A16', 'A24', 'J04'],
+  hazards: ['A04', 'A05', 'A07', 'A08', 'A13', 'A14', 'A16', 'A24', 'I09', 'J04'],
   about: 'settings that replication hangs on: the five that must agree after a change of roles too, wal_level, senders and slots, what waits for a restart, leftovers of a recovery',
   needs: ['health'],
   judge: (facts) => {
     const all = looked(facts);
-    return [...siblings(all), ...all.flatMap((one) => [...walLevel(one), ...room(one), ...restart(one), ...leftovers(one), ...failoverSlots(one), ...alterSystem(one)])];
+    return [...siblings(all), ...all.flatMap((one) => [...walLevel(one), ...room(one), ...roomForAll(one, facts.view.nodes.length - 1), ...restart(one), ...leftovers(one), ...failoverSlots(one), ...alterSystem(one)])];
   },
 };
 
@@ -55,11 +55,11 @@ function room(one: Looked): readonly RuleFinding[] {
   const [senders, slots] = [Number(valueOf(one, 'max_wal_senders')), Number(valueOf(one, 'max_replication_slots'))];
   const found: RuleFinding[] = [];
   const used = node.server?.senders.length ?? 0;
-  if (senders - used < SENDERS_TO_SPARE) {
-    found.push({ id: 'senders-few', level: inRecovery ? 'info' : 'warning', node: node.name, hazard: 'A07', says: `${node.name} has ${Math.max(0, senders - used)} WAL senders free: a copy of it takes two`, evidence: [`max_wal_senders = ${senders}`, `in use: ${used}`], hint: 'It needs a restart; standbys are raised first, the primary last.', next: [`ALTER SYSTEM SET max_wal_senders = ${used + 2 * SENDERS_TO_SPARE}`] });
+  if (!inRecovery && senders - used < SENDERS_TO_SPARE) {
+    found.push({ id: 'senders-few', level: 'warning', node: node.name, hazard: 'A07', says: `${node.name} has ${Math.max(0, senders - used)} WAL senders free: a copy of it takes two`, evidence: [`max_wal_senders = ${senders}`, `in use: ${used}`], hint: 'It needs a restart; standbys are raised first, the primary last.', next: [`ALTER SYSTEM SET max_wal_senders = ${used + 2 * SENDERS_TO_SPARE}`] });
   }
-  if (slots - health.slots.length < 1) {
-    found.push({ id: 'slots-few', level: inRecovery ? 'info' : 'warning', node: node.name, hazard: 'A07', says: `every replication slot of ${node.name} is in use: no further standby gets one`, evidence: [`max_replication_slots = ${slots}`, `slots: ${nameList(health.slots.map(({ name }) => name))}`], hint: 'It needs a restart.', next: [`ALTER SYSTEM SET max_replication_slots = ${slots + 5}`] });
+  if (!inRecovery && slots - health.slots.length < 1) {
+    found.push({ id: 'slots-few', level: 'warning', node: node.name, hazard: 'A07', says: `every replication slot of ${node.name} is in use: no further standby gets one`, evidence: [`max_replication_slots = ${slots}`, `slots: ${nameList(health.slots.map(({ name }) => name))}`], hint: 'It needs a restart.', next: [`ALTER SYSTEM SET max_replication_slots = ${slots + 5}`] });
   }
   // A server that has more slots than it may have does not start (RestoreSlotFromDisk of slot.c).
   const later = waiting(one, 'max_replication_slots');
@@ -68,6 +68,13 @@ function room(one: Looked): readonly RuleFinding[] {
     found.push({ id: 'slots-over-limit', level: 'critical', node: node.name, hazard: 'A08', says: `the next start of ${node.name} fails: it has ${kept} slots, and its files allow ${later}`, evidence: [`max_replication_slots = ${slots} now, ${later} after a restart`], hint: 'Raise it again, or drop slots that nobody needs.', next: [`ALTER SYSTEM SET max_replication_slots = ${slots}`] });
   }
   return found;
+}
+
+/** A standby that takes over serves all the others, the old primary among them (hazard I09). */
+function roomForAll(one: Looked, others: number): readonly RuleFinding[] {
+  const lacks = ['max_wal_senders', 'max_replication_slots'].filter((name) => Number(valueOf(one, name)) < others);
+  if (!one.inRecovery || lacks.length === 0) return [];
+  return [{ id: 'candidate-too-small', level: 'warning', node: one.node.name, hazard: 'I09', says: `promoted, ${one.node.name} could not serve the ${others} other nodes: ${nameList(lacks)} ${lacks.length === 1 ? 'is' : 'are'} too low`, evidence: lacks.map((name) => `${name} = ${valueOf(one, name) ?? '?'}`), hint: 'It needs a restart of that standby.', next: lacks.map((name) => `ALTER SYSTEM SET ${name} = ${others + SENDERS_TO_SPARE}`) }];
 }
 
 /** What its files will make of a setting that waits for a restart; `null`: nothing waits. */

@@ -4,7 +4,7 @@ import type { Rule, RuleFinding } from '../rule.ts';
 /** What would stop replication at the next reconnect, seen before that: every node has the same roles, so the primary is asked. */
 export const replicationRole: Rule = {
   id: 'replication-role',
-  hazards: ['C11'],
+  hazards: ['C11', 'C23'],
   about: 'the replication role exists, may log in and replicate, and is not expired',
   needs: ['servers'],
   judge: ({ view, servers }) => {
@@ -19,7 +19,7 @@ export const replicationRole: Rule = {
     return [
       ...(lacks.length === 0 ? [] : [of('role-rights', 'critical', `role "${user}" lacks ${lacks.join(' and ')}`, [`${alter} ${lacks.join(' ')}`])]),
       ...(role.expired ? [of('role-expired', 'critical', `role "${user}" is past its VALID UNTIL`, [`${alter} VALID UNTIL 'infinity'`])] : []),
-      ...(role.superuser ? [of('role-superuser', 'info', `role "${user}" is a superuser`, [], 'LOGIN and REPLICATION are enough for a standby.')] : []),
+      ...(role.superuser ? [{ ...of('role-superuser', 'info', `role "${user}" is a superuser`, [`${alter} NOSUPERUSER`], 'LOGIN and REPLICATION are enough for a standby.'), hazard: 'C23' }] : []),
     ];
   },
 };
