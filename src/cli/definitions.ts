@@ -27,6 +27,7 @@ export const DEFINITIONS: readonly Definition[] = [
   { name: 'rejoin', usage: 'NAME', heading: ROLES, kind: 'change', summary: 'bring a fallen-out node back as a standby: nothing needed, rewind, or copy anew', load: async () => (await import('./commands/rejoin.ts')).rejoin },
   { name: 'status', usage: '[CONNINFO]', heading: LOOK, kind: 'query', summary: 'who streams from whom, how far behind, and what is wrong', load: async () => (await import('./commands/status.ts')).status },
   { name: 'doctor', usage: '[NAME]', heading: LOOK, kind: 'query', summary: 'what would go wrong next: logins in both directions, machines, versions, disks', load: async () => (await import('./commands/doctor.ts')).doctor },
+  { name: 'latency', usage: '[NAME]', heading: LOOK, kind: 'query', summary: 'what a commit costs at each synchronous_commit level', load: async () => (await import('./commands/latency.ts')).latency },
   { name: 'demo', usage: '', heading: LOOK, kind: 'query', summary: 'a throw-away primary and two standbys on this machine, under load', load: async () => (await import('./commands/demo.ts')).demo },
   { name: 'runs', usage: '', heading: RUNS, kind: 'query', summary: 'the journal of past runs', load: async () => (await import('./commands/runs.ts')).runs },
   { name: 'resume', usage: '[RUN]', heading: RUNS, kind: 'change', summary: 'go on with an unfinished run', load: async () => (await import('./commands/resume.ts')).resume },

@@ -2,6 +2,7 @@ import type { Secret } from '../secret.ts';
 import type { DatabaseHealth, FileHealth, Pulse, ServerHealth } from './health.ts';
 import type { Lsn } from './lsn.ts';
 import type { SystemIdentifier } from './names.ts';
+import type { CommitTimes, CommitWait, StandbyDelay } from './sql-latency.ts';
 import type { WalPiece } from './tools.ts';
 
 /** One row of pg_settings. */
@@ -264,6 +265,10 @@ export interface Server {
   checkpoint(): Promise<void>;
   /** Writes one small WAL record, flushed, and returns the end of it. Touches no table. */
   writeMarker(): Promise<Lsn>;
+  /** Commits of one record each at this level, timed on the server; none longer than `limitMs` and a second, none after it. Touches no table. */
+  commitTimes(level: CommitWait, limits: { readonly commits: number; readonly limitMs: number }): Promise<CommitTimes>;
+  /** How far those who stream from it are behind in time, as it saw last. */
+  standbyDelays(): Promise<readonly StandbyDelay[]>;
   /** Sends the request only (pg_promote without waiting). Throws `promote-refused` when the server said no. */
   requestPromote(): Promise<void>;
   /**

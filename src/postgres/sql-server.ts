@@ -9,6 +9,7 @@ import { factsQuery, parseFacts, parsePositions, POSITIONS_QUERY } from './sql-f
 import { filesQuery, healthQuery, parseFiles, parseHealth, parsePulse, PULSE_QUERY } from './sql-health.ts';
 import { askDatabases } from './sql-health-databases.ts';
 import { askCommitLevels, askInventory, askManagers, askUnloggedTables, type OpenDatabase } from './sql-inventory.ts';
+import { askCommitTimes, askStandbyDelays } from './sql-latency.ts';
 import { askMayRewind, askTables, askWalDigests, askWalFiles, rewindGrant } from './sql-rewind.ts';
 import { quoteIdentifier, quoteLiteral, quoteSettingName } from './sql-text.ts';
 
@@ -135,6 +136,8 @@ export function openServer(session: Session, { signal, openDatabase, guard, modi
       await changeOne("SELECT pg_logical_emit_message(true, 'pgrepl', 'marker')");
       return lsnOf(await one('SELECT pg_current_wal_flush_lsn()::text AS at'), 'at', node);
     },
+    commitTimes: async (level, limits) => await askCommitTimes(change, level, limits),
+    standbyDelays: async () => await askStandbyDelays(ask),
     requestPromote: async () => {
       const refused = (details: readonly string[]): PgreplError => new PgreplError('refused', 'promote-refused', 'the server refused to promote', { node, details });
       const answer = await orElse('55000', changeOne('SELECT pg_promote(false)::text AS sent'), () => {

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
 
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
-const QUERIES = ['status', 'doctor', 'runs'] as const;
+const QUERIES = ['status', 'doctor', 'latency', 'runs'] as const;
 const schemas = new Map<string, z.ZodType>();
 
 /** A document of `schema/`, as the package ships it. */

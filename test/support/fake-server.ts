@@ -299,6 +299,14 @@ export class FakeServer implements Server {
     });
   }
 
+  async commitTimes(): ReturnType<Server['commitTimes']> {
+    return await Promise.resolve({ seconds: [], hung: false });
+  }
+
+  async standbyDelays(): ReturnType<Server['standbyDelays']> {
+    return await Promise.resolve([]);
+  }
+
   async tryAdvisoryLock(key: bigint): Promise<boolean> {
     return await this.#ask((server) => {
       const holder = server.advisory.get(String(key));

@@ -92,6 +92,18 @@ const doctor = object({
   findings: listOf(object({ ...finding, rule: text, hazard: maybeText, evidence: texts })),
 });
 
+const seconds: Schema = { type: ['number', 'null'], minimum: 0 };
+const latency = object({
+  format,
+  cluster: text,
+  primary: text,
+  synchronousStandbyNames: text,
+  roundTripSeconds: { type: 'number' },
+  levels: listOf(object({ level: { enum: ['off', 'local', 'remote_write', 'on', 'remote_apply'] }, commits: count, medianSeconds: seconds, p99Seconds: seconds, hung: flag })),
+  standbys: listOf(object({ name: text, sync: text, writeSeconds: seconds, flushSeconds: seconds, replaySeconds: seconds })),
+  says: texts,
+});
+
 const plannedStep = object({
   node: text,
   kind: text,
@@ -154,6 +166,7 @@ export function allSchemas(): Readonly<Record<string, object>> {
     cluster: clusterJsonSchema(),
     status: named('pgrepl status --json', { anyOf: [status, failure] }),
     doctor: named('pgrepl doctor --json', { anyOf: [doctor, failure] }),
+    latency: named('pgrepl latency --json', { anyOf: [latency, failure] }),
     'dry-run': named('pgrepl CHANGE --dry-run --json', dryRun),
     'run-event': named('a line of pgrepl CHANGE --json', runEvent),
     runs: named('pgrepl runs --json', { anyOf: [runs, failure] }),

@@ -40,6 +40,7 @@ describe('help', () => {
         status [CONNINFO]         who streams from whom, how far behind, and what is wrong
         doctor [NAME]             what would go wrong next: logins in both directions, machines, versions,
                                   disks
+        latency [NAME]            what a commit costs at each synchronous_commit level
         demo                      a throw-away primary and two standbys on this machine, under load
 
       Past and unfinished runs:
