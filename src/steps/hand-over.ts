@@ -98,30 +98,50 @@ async function factsOfPrimary(step: HandOver, world: World): Promise<ServerFacts
   }
 }
 
-/** Waits until the candidate has everything, then marks the old primary. Throws when the budget is used up: undo starts it again. */
+/**
+ * Waits until the candidate has everything, then marks the old primary. Throws when the budget is used up or the run is interrupted: undo starts
+ * the old primary again. A wait that ends leaves its last look alone, and that one may be making the mark: it is over before this throws, so
+ * that what takes the mark away comes after it.
+ */
 async function arriveAndMark(step: HandOver, world: World, stopped: Stopped, tell: Tell): Promise<void> {
   const candidate = await world.node(step.node).server();
   const programs = await world.node(step.primary.node).programs();
-  await world.waitFor(
-    `${step.node} to have the last record of ${step.primary.node}`,
-    async (say) => {
-      const at = await candidate.positions();
-      if (at.replayedLsn === null) throw new PgreplError('undone', 'candidate-changed', `${step.node} is not a standby`, { node: step.node });
-      // While the receiver is there the primary has not said goodbye; reading its control file would only slow it down.
-      if (at.receiving || (at.receivedLsn !== null && at.receivedLsn > at.replayedLsn)) {
-        say(at.receiving || at.receivedLsn === null ? `it has replayed ${renderLsn(at.replayedLsn)} and still receives` : `it has received up to ${renderLsn(at.receivedLsn)}, replayed up to ${renderLsn(at.replayedLsn)}, and receives no more`);
-        tell.progress({ phase: `${step.primary.node} is stopping` });
-        return null;
-      }
-      const { control, marked, restarted } = await programs.markStoppedPrimary(step.primary.directory, { replayed: at.replayedLsn, stoppedPid: stopped.pid });
-      if (marked) return true;
-      if (restarted) throw new PgreplError('undone', 'primary-restarted', `somebody has started ${step.primary.node} again while it was to stay stopped`, { node: step.primary.node, hint: 'A service manager or a colleague: they must not start it during a change of roles.', next: ['pgrepl status'] });
-      say(control.state === 'shut down' ? `the last record of ${step.primary.node} starts at ${renderLsn(control.checkpointLsn)}, and it has replayed ${renderLsn(at.replayedLsn)}` : `${step.primary.node} is ${control.state}`);
+  const wait = { over: false };
+  let marking: Promise<unknown> = Promise.resolve();
+  const look = async (say: (text: string) => void): Promise<true | null> => {
+    const at = await candidate.positions();
+    if (at.replayedLsn === null) throw new PgreplError('undone', 'candidate-changed', `${step.node} is not a standby`, { node: step.node });
+    // While the receiver is there the primary has not said goodbye; reading its control file would only slow it down.
+    if (at.receiving || (at.receivedLsn !== null && at.receivedLsn > at.replayedLsn)) {
+      say(at.receiving || at.receivedLsn === null ? `it has replayed ${renderLsn(at.replayedLsn)} and still receives` : `it has received up to ${renderLsn(at.receivedLsn)}, replayed up to ${renderLsn(at.replayedLsn)}, and receives no more`);
+      tell.progress({ phase: `${step.primary.node} is stopping` });
       return null;
-    },
+    }
+    if (wait.over) return null;
+    const asked = programs.markStoppedPrimary(step.primary.directory, { replayed: at.replayedLsn, stoppedPid: stopped.pid });
+    marking = asked.catch(() => undefined);
+    const { control, marked, restarted } = await asked;
+    if (marked) return true;
+    if (restarted) throw new PgreplError('undone', 'primary-restarted', `somebody has started ${step.primary.node} again while it was to stay stopped`, { node: step.primary.node, hint: 'A service manager or a colleague: they must not start it during a change of roles.', next: ['pgrepl status'] });
+    say(control.state === 'shut down' ? `the last record of ${step.primary.node} starts at ${renderLsn(control.checkpointLsn)}, and it has replayed ${renderLsn(at.replayedLsn)}` : `${step.primary.node} is ${control.state}`);
+    return null;
+  };
+  try {
     // Looking at once and all the time would take the processor from the shutdown itself.
-    { deadlineMs: Math.max(100, step.budgetMs - (performance.now() - stopped.at)), everyMs: 4, firstMs: 40 },
-  );
+    await world.waitFor(`${step.node} to have the last record of ${step.primary.node}`, look, { deadlineMs: Math.max(100, step.budgetMs - (performance.now() - stopped.at)), everyMs: 4, firstMs: 40 });
+  } finally {
+    wait.over = true;
+    await settled(marking, MARK_MS);
+  }
+}
+
+/** As long as a mark that was asked for may stay out: a machine that is gone answers nobody any more. */
+const MARK_MS = 10_000;
+
+async function settled(work: Promise<unknown>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const enough = new Promise<void>((resolve) => { timer = setTimeout(resolve, ms); });
+  await Promise.race([work, enough]).finally(() => { clearTimeout(timer); });
 }
 
 /**
@@ -147,9 +167,16 @@ async function giveBack(step: HandOver, world: World): Promise<void> {
   const node = world.node(step.primary.node);
   const { directory } = step.primary;
   if (await staysWritable(step, world)) return;
-  await stopAndWait(step.primary.node, directory, world);
-  await node.host.removeFile(`${directory}/standby.signal`);
-  await startAs({ node: step.primary.node, directory, configFile: step.primary.configFile, as: 'primary' }, world);
+  const start = async (): Promise<void> => {
+    await stopAndWait(step.primary.node, directory, world);
+    await node.host.removeFile(`${directory}/standby.signal`);
+    await startAs({ node: step.primary.node, directory, configFile: step.primary.configFile, as: 'primary' }, world);
+  };
+  await start().catch(async (error: unknown) => {
+    // A mark that came late after all, from a machine that did not answer: nobody promoted anything meanwhile.
+    if (!(error instanceof PgreplError) || !['wrong-role', 'signal-present'].includes(error.code)) throw error;
+    await start();
+  });
 }
 
 /** True when no stop is under way: three new sessions in a row are let in and take writes. */
