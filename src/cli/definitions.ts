@@ -29,6 +29,7 @@ export const DEFINITIONS: readonly Definition[] = [
   { name: 'doctor', usage: '[NAME]', heading: LOOK, kind: 'query', summary: 'what would go wrong next: logins in both directions, machines, versions, disks', load: async () => (await import('./commands/doctor.ts')).doctor },
   { name: 'latency', usage: '[NAME]', heading: LOOK, kind: 'query', summary: 'what a commit costs at each synchronous_commit level', load: async () => (await import('./commands/latency.ts')).latency },
   { name: 'demo', usage: '', heading: LOOK, kind: 'query', summary: 'a throw-away primary and two standbys on this machine, under load', load: async () => (await import('./commands/demo.ts')).demo },
+  { name: 'explain', usage: '[CODE]', heading: LOOK, kind: 'query', summary: 'what a code of an error or a finding means, and what to do', load: async () => (await import('./commands/explain.ts')).explain },
   { name: 'runs', usage: '', heading: RUNS, kind: 'query', summary: 'the journal of past runs', load: async () => (await import('./commands/runs.ts')).runs },
   { name: 'resume', usage: '[RUN]', heading: RUNS, kind: 'change', summary: 'go on with an unfinished run', load: async () => (await import('./commands/resume.ts')).resume },
   { name: 'undo', usage: '[RUN]', heading: RUNS, kind: 'change', summary: 'take an unfinished run back', load: async () => (await import('./commands/undo.ts')).undo },

@@ -1,15 +1,17 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
+import { DEFINITIONS } from '../../src/cli/definitions.ts';
 
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
-const QUERIES = ['status', 'doctor', 'latency', 'runs'] as const;
+const QUERIES = DEFINITIONS.filter(({ kind, name }) => kind === 'query' && existsSync(schemaFile(name))).map(({ name }) => name);
+const CHANGES = DEFINITIONS.filter(({ kind }) => kind === 'change').map(({ name }) => name);
 const schemas = new Map<string, z.ZodType>();
 
 /** A document of `schema/`, as the package ships it. */
 export function schemaOf(name: string): z.ZodType {
-  const known = schemas.get(name) ?? z.fromJSONSchema(JSON.parse(readFileSync(join(ROOT, 'schema', `${name}.schema.json`), 'utf8')) as Parameters<typeof z.fromJSONSchema>[0]);
+  const known = schemas.get(name) ?? z.fromJSONSchema(JSON.parse(readFileSync(schemaFile(name), 'utf8')) as Parameters<typeof z.fromJSONSchema>[0]);
   schemas.set(name, known);
   return known;
 }
@@ -36,8 +38,12 @@ export function complaintsAbout(args: readonly string[], stdout: string, cut: bo
   return complaints;
 }
 
+function schemaFile(name: string): string {
+  return join(ROOT, 'schema', `${name}.schema.json`);
+}
+
 function isChange(options: readonly string[]): boolean {
-  return ['init-primary', 'add-standby', 'remove-standby', 'follow', 'sync', 'rejoin', 'promote', 'switchover', 'resume', 'undo'].some((command) => options.includes(command));
+  return CHANGES.some((command) => options.includes(command));
 }
 
 function complaintOf(schema: string, line: string): string[] {

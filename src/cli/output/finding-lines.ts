@@ -1,5 +1,6 @@
 import type { Finding } from '../../operations/status.ts';
 import { cleanLine, type Terminal } from './terminal.ts';
+import { wrap } from './wrap.ts';
 
 /** A finding as people read it: what, the evidence where there is some, the hint, and the commands to type. Wrapped at the width of the terminal. */
 export function findingLines({ level, says, hint, next, evidence = [] }: Finding & { readonly evidence?: readonly string[] }, { paint, columns }: Pick<Terminal, 'paint' | 'columns'>): readonly string[] {
@@ -9,15 +10,4 @@ export function findingLines({ level, says, hint, next, evidence = [] }: Finding
   const hints = hint === null ? [] : wrap(cleanLine(hint), columns - 8).map((line, index) => (index === 0 ? `  ${paint.bold('hint')}  ${line}` : `        ${line}`));
   // A command is not broken: it is there to be copied.
   return [...lines, ...seen, ...hints, ...next.map((command) => `  ${paint.bold('next')}  ${paint.cyan(cleanLine(command))}`)];
-}
-
-/** Lines of at most `width` characters, broken at blanks; a longer word stays whole. */
-function wrap(text: string, width: number): readonly string[] {
-  const lines: string[] = [];
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1);
-    if (last === undefined || last.length + 1 + word.length > width) lines.push(word);
-    else lines[lines.length - 1] = `${last} ${word}`;
-  }
-  return lines;
 }

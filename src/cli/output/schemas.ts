@@ -159,6 +159,8 @@ const runs = object({
   ),
 });
 
+const explanations = object({ format, explanations: listOf(object({ code: text, subject: text, means: text, why: maybeText, remedy: text })) });
+
 /** JSON Schemas of everything that `--json` prints, and of the cluster file; the build writes each to schema/NAME.schema.json. */
 export function allSchemas(): Readonly<Record<string, object>> {
   const named = (title: string, schema: Schema): object => ({ $schema: DIALECT, title, ...schema });
@@ -169,6 +171,7 @@ export function allSchemas(): Readonly<Record<string, object>> {
     latency: named('pgrepl latency --json', { anyOf: [latency, failure] }),
     'dry-run': named('pgrepl CHANGE --dry-run --json', dryRun),
     'run-event': named('a line of pgrepl CHANGE --json', runEvent),
+    explain: named('pgrepl explain --json', { anyOf: [explanations, failure] }),
     runs: named('pgrepl runs --json', { anyOf: [runs, failure] }),
   };
 }

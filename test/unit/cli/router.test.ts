@@ -42,6 +42,7 @@ describe('help', () => {
                                   disks
         latency [NAME]            what a commit costs at each synchronous_commit level
         demo                      a throw-away primary and two standbys on this machine, under load
+        explain [CODE]            what a code of an error or a finding means, and what to do
 
       Past and unfinished runs:
         runs                      the journal of past runs
