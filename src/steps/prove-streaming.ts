@@ -1,5 +1,6 @@
 import { PgreplError } from '../errors.ts';
 import { laterLsn, renderLsn } from '../postgres/lsn.ts';
+import type { Tell } from '../plan/step.ts';
 import { showsSql, type Kind } from './kind.ts';
 import type { World } from './world.ts';
 
@@ -21,6 +22,8 @@ export interface ProveStreaming {
 
 /** As long as a standby needs to replay what the copy took with it and to connect. */
 const DEADLINE_MS = 120_000;
+/** Whoever starts servers here (systemd, a person) may bring a standby back that died; nobody waits two minutes for one that stays down. */
+const DOWN_MS = 15_000;
 
 export const proveStreaming: Kind<ProveStreaming, null> = {
   title: (step) => `prove that ${step.node} streams from ${step.upstream} and ${step.delayed ? 'receives' : 'replays'} a fresh record`,
@@ -44,7 +47,7 @@ export const proveStreaming: Kind<ProveStreaming, null> = {
           tell.progress({ phase: `${step.node} holds back a commit for its delay, and connects when that is replayed` });
           return 'waits';
         }
-        const why = rows[0] === undefined ? await whyNotAttached(step, world) : `${step.upstream} lists it as ${rows[0].state}`;
+        const why = rows[0] === undefined ? await whyNotAttached(step, world, tell) : `${step.upstream} lists it as ${rows[0].state}`;
         say(why);
         tell.progress({ phase: why });
         return null;
@@ -81,14 +84,34 @@ async function holdsBack(step: ProveStreaming, world: World): Promise<boolean> {
   }
 }
 
-/** What the standby itself says, in a few words, for the message of a wait that may be in vain. */
-async function whyNotAttached(step: ProveStreaming, world: World): Promise<string> {
+/** What the standby itself says, in a few words, for the message of a wait that may be in vain. Throws `standby-stopped` when nobody starts it again. */
+async function whyNotAttached(step: ProveStreaming, world: World, tell: Tell): Promise<string> {
   try {
     const facts = await (await world.node(step.node).server()).facts();
     if (!facts.inRecovery) return `${step.node} is not in recovery`;
     return facts.receiver === null ? `${step.node} has no WAL receiver; its server log says why` : `its WAL receiver is ${facts.receiver.status}`;
   } catch (error) {
-    if (error instanceof PgreplError && error.kind !== 'bug') return error.message;
-    throw error;
+    if (!(error instanceof PgreplError) || error.kind === 'bug') throw error;
+    if (error.code === 'server-down') await untilItRuns(step, world, tell);
+    return error.message;
+  }
+}
+
+async function untilItRuns({ node }: ProveStreaming, world: World, tell: Tell): Promise<void> {
+  tell.progress({ phase: `${node} is not running` });
+  try {
+    await world.waitFor(`${node} to run`, async () => ((await isDown(node, world)) ? null : true), { deadlineMs: DOWN_MS, everyMs: 100 });
+  } catch (error) {
+    if (!(error instanceof PgreplError) || error.code !== 'wait-timeout') throw error;
+    throw new PgreplError('unfinished', 'standby-stopped', `the server of ${node} is not running, and was not started again within ${DOWN_MS / 1_000} s`, { node, hint: 'Its log says why it ended. Start it as ever, as a standby; then the same command goes on.' });
+  }
+}
+
+async function isDown(node: string, world: World): Promise<boolean> {
+  try {
+    await world.node(node).server();
+    return false;
+  } catch (error) {
+    return error instanceof PgreplError && error.code === 'server-down';
   }
 }
