@@ -277,4 +277,9 @@ export const ROLES: Explanations = {
     why: 'Somebody changed it meanwhile, or the signal files do not fit.',
     remedy: 'pgrepl status.',
   },
+  'standby-stopped': {
+    means: 'The server of a standby ended while the run waited for it to stream, and nobody started it again.',
+    why: 'A server that does not run never streams; waiting longer changes nothing.',
+    remedy: 'Read the end of its log, start it as ever, and type the same command again.',
+  },
 };
