@@ -45,6 +45,10 @@ const TABLE = {
   basebackupServerCompression: { since: 15 },
   /** `scram_iterations` exists; before, every verifier has 4096. */
   scramIterations: { since: 16 },
+  /** libpq knows `target_session_attrs=prefer-standby`; before, it tells primaries from standbys by `read-write` alone. */
+  prefersStandby: { since: 14 },
+  /** libpq knows `load_balance_hosts`; an older one refuses the whole connection string for it (fe-connect.c). */
+  balancesHosts: { since: 16 },
   /** `reserved_connections` and the role pg_use_reserved_connections. */
   reservedConnections: { since: 16 },
 } as const satisfies Readonly<Record<string, Range>>;

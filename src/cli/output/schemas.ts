@@ -135,6 +135,19 @@ const runEvent: Schema = {
   ],
 };
 
+const way = object({ uri: text, conninfo: text });
+const route = object({
+  format,
+  route: { enum: ['libpq', 'haproxy', 'pgbouncer'] },
+  cluster: text,
+  primary: maybeText,
+  nodes: listOf(object({ name: text, host: text, port: { type: 'integer' }, role: { enum: ['primary', 'standby', 'unknown'] }, writes: flag, reads: flag, why: maybeText })),
+  readWrite: orNull(way),
+  readOnly: orNull(way),
+  text,
+  file: orNull(object({ path: text, state: { enum: ['same', 'written', 'missing', 'older', 'edited', 'other'] }, copy: maybeText, diff: text })),
+});
+
 const runs = object({
   format,
   runs: listOf(
@@ -169,6 +182,7 @@ export function allSchemas(): Readonly<Record<string, object>> {
     status: named('pgrepl status --json', { anyOf: [status, failure] }),
     doctor: named('pgrepl doctor --json', { anyOf: [doctor, failure] }),
     latency: named('pgrepl latency --json', { anyOf: [latency, failure] }),
+    route: named('pgrepl route --json', { anyOf: [route, failure] }),
     'dry-run': named('pgrepl CHANGE --dry-run --json', dryRun),
     'run-event': named('a line of pgrepl CHANGE --json', runEvent),
     explain: named('pgrepl explain --json', { anyOf: [explanations, failure] }),

@@ -41,6 +41,8 @@ describe('help', () => {
         doctor [NAME]             what would go wrong next: logins in both directions, machines, versions,
                                   disks
         latency [NAME]            what a commit costs at each synchronous_commit level
+        route <FOR>               client configuration: writes to the primary, reads spread over the
+                                  standbys
         demo                      a throw-away primary and two standbys on this machine, under load
         explain [CODE]            what a code of an error or a finding means, and what to do
 
