@@ -21,6 +21,8 @@ const KNOWN: readonly (readonly [feature: keyof Features, has: string])[] = [
   ['checksumsByDefault', '            .  .  .  .  .  x '],
   ['basebackupServerCompression', '   .  .  x  x  x  x '],
   ['scramIterations', '               .  .  .  x  x  x '],
+  ['prefersStandby', '                .  x  x  x  x  x '],
+  ['balancesHosts', '                 .  .  .  x  x  x '],
   ['reservedConnections', '           .  .  .  x  x  x '],
 ];
 
