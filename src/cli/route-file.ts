@@ -71,8 +71,8 @@ async function write(host: Host, route: Route, { path, replaceEdits }: Delivery 
 }
 
 function notOurs(path: string, state: 'edited' | 'other', present: string, wanted: string): PgreplError {
-  const [code, what] = state === 'edited' ? ['edited-by-hand', 'was edited by hand since pgrepl wrote it'] : ['not-written-by-pgrepl', 'was not written by pgrepl'];
-  return new PgreplError('refused', code, `${path} ${what}; it is left as it is`, {
+  const what = state === 'edited' ? 'was edited by hand since pgrepl wrote it' : 'was not written by pgrepl';
+  return new PgreplError('refused', state === 'edited' ? 'edited-by-hand' : 'not-written-by-pgrepl', `${path} ${what}; it is left as it is`, {
     hint: 'Name another file that yours includes, or let it be replaced: a dated copy is kept then.',
     details: lineDiff(present, wanted).split('\n').slice(0, 20),
     next: ['--replace-edits'],

@@ -33,9 +33,9 @@ export const route: Command = query({
     { flags: '--bind <ADDRESS>', help: 'where HAProxy listens (default: *)', heading: FOR_HAPROXY },
     { flags: '--write-port <PORT>', help: 'port that leads to the primary (default: 5000)', heading: FOR_HAPROXY },
     { flags: '--read-port <PORT>', help: 'port that leads to the standbys (default: 5001)', heading: FOR_HAPROXY },
-    { flags: '--health <HOW>', help: 'sql: HAProxy asks PostgreSQL itself (default); http: an endpoint on the machine of each node', choices: ['sql', 'http'], heading: FOR_HAPROXY },
+    { flags: '--health <HOW>', help: 'sql: HAProxy asks PostgreSQL itself (default); serve: it asks pgrepl serve', choices: ['sql', 'serve'], heading: FOR_HAPROXY },
     { flags: '--health-user <ROLE>', help: 'with sql: the role that is let in without a password (default: haproxy)', heading: FOR_HAPROXY },
-    { flags: '--health-port <PORT>', help: 'with http: port of the endpoint (default: 8008)', heading: FOR_HAPROXY },
+    { flags: '--serve-at <HOST:PORT>', help: 'with serve: where HAProxy finds it (default: 127.0.0.1:8008)', heading: FOR_HAPROXY },
     ...ADMIN_OPTIONS,
   ],
   examples: ['pgrepl route libpq --dbname shop', 'pgrepl route haproxy --write /etc/haproxy/pgrepl.cfg', 'pgrepl route pgbouncer --dbname shop --write /etc/pgbouncer/pgrepl.ini', 'pgrepl route haproxy --check /etc/haproxy/pgrepl.cfg'],
@@ -72,8 +72,15 @@ function wishFrom(words: Words): RouteWish {
 }
 
 function healthFrom(words: Words, database: string): HealthWay {
-  if (words.text('health') === 'http') return { kind: 'http', port: portFrom(words, 'healthPort', '--health-port', '8008') };
+  if (words.text('health') === 'serve') return { kind: 'serve', ...serveFrom(words.text('serveAt') ?? '127.0.0.1:8008') };
   return { kind: 'sql', user: parseRoleName(words.text('healthUser') ?? 'haproxy'), database };
+}
+
+function serveFrom(text: string): { readonly host: string; readonly port: number } {
+  const [, host = '', digits = ''] = /^(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9_.-]+):(\d{1,5})$/.exec(text) ?? [];
+  const port = Number(digits);
+  if (host !== '' && port >= 1 && port <= 65_535) return { host, port };
+  throw usageError('bind-invalid', `"${printable(text)}" is not HOST:PORT (--serve-at)`);
 }
 
 function majorFrom(text: string): number {

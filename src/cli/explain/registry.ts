@@ -9,6 +9,7 @@ import { MACHINES } from './machines.ts';
 import { PASSWORDS } from './passwords.ts';
 import { REJOIN } from './rejoin.ts';
 import { ROLES } from './roles.ts';
+import { ROUTES } from './routes.ts';
 import { RUNS } from './runs.ts';
 import { SERVERS } from './servers.ts';
 import { SETTINGS } from './settings.ts';
@@ -31,6 +32,7 @@ export const SUBJECTS: readonly Subject[] = [
   { title: 'Changes of roles', explanations: ROLES },
   { title: 'Rejoin', explanations: REJOIN },
   { title: 'Commits that wait', explanations: SYNC },
+  { title: 'Routes of clients', explanations: ROUTES },
   { title: 'Runs and the journal', explanations: RUNS },
   { title: 'Findings of status', explanations: STATUS_FINDINGS },
   { title: 'Findings of the doctor: settings, files, roles, machines', explanations: DOCTOR_FINDINGS },

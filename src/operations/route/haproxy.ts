@@ -1,10 +1,10 @@
 import { primaryProbe, PROBE_ANSWERS, replicaProbe, type HealthProbe } from '../../postgres/health-probe.ts';
 import type { RouteNode } from './choose.ts';
 
-/** How HAProxy finds out what a node is: by asking PostgreSQL itself, or by HTTP at an endpoint on the node's machine. */
+/** How HAProxy finds out what a node is: by asking PostgreSQL itself, or the one `pgrepl serve` of the cluster, which has a path for each node. */
 export type HealthWay =
   | { readonly kind: 'sql'; readonly user: string; readonly database: string }
-  | { readonly kind: 'http'; readonly port: number };
+  | { readonly kind: 'serve'; readonly host: string; readonly port: number };
 
 export interface HaproxyWords {
   readonly cluster: string;
@@ -49,13 +49,13 @@ export function renderHaproxy(nodes: readonly RouteNode[], words: HaproxyWords):
     '',
     `backend ${name}_primary`,
     ...backend(health),
-    ...(health.kind === 'sql' ? askedBySql(primaryProbe(health.user, health.database), PROBE_ANSWERS.primary) : askedByHttp('/primary')),
+    ...(health.kind === 'sql' ? askedBySql(primaryProbe(health.user, health.database), PROBE_ANSWERS.primary) : askedOfServe('primary')),
     ...nodes.filter(({ writes }) => writes).map((node) => server(node, health)),
     '',
     `backend ${name}_replicas`,
     ...backend(health),
     '    balance leastconn',
-    ...(health.kind === 'sql' ? askedBySql(replicaProbe(health.user, health.database, maxLagBytes), PROBE_ANSWERS.replica) : askedByHttp(`/replica?lag=${Math.round(maxLagBytes)}`)),
+    ...(health.kind === 'sql' ? askedBySql(replicaProbe(health.user, health.database, maxLagBytes), PROBE_ANSWERS.replica) : askedOfServe(`replica?lag=${Math.round(maxLagBytes)}`)),
     ...unread,
     ...nodes.filter(({ reads }) => reads).map((node) => server(node, health)),
     '',
@@ -72,8 +72,8 @@ function aboutHealth(health: HealthWay, maxLagBytes: number): readonly string[] 
         `#   host ${health.database} ${health.user} ADDRESS-OF-HAPROXY/32 trust`,
         `# A standby is read from while its WAL receiver runs and it has less than ${Math.round(maxLagBytes)} bytes to replay.`,
       ];
-    case 'http':
-      return [`# HAProxy asks port ${health.port} of every node's machine for /primary and /replica, as of pgrepl serve or Patroni.`];
+    case 'serve':
+      return [`# HAProxy asks pgrepl serve at ${health.host}:${health.port} about every node, about once a second.`];
     default:
       return health satisfies never;
   }
@@ -103,12 +103,13 @@ function askedBySql(probe: HealthProbe, answer: string): readonly string[] {
   ];
 }
 
-function askedByHttp(uri: string): readonly string[] {
-  return [`    http-check send meth OPTIONS uri ${uri}`, '    http-check expect status 200'];
+/** HAProxy puts the name of the server into the path: the names here are those of the cluster file. */
+function askedOfServe(question: string): readonly string[] {
+  return [`    http-check send meth OPTIONS uri-lf /nodes/%[srv_name]/${question}`, '    http-check expect status 200'];
 }
 
 function server({ name, host, port }: RouteNode, health: HealthWay): string {
   const at = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-  const where = health.kind === 'http' ? ` port ${health.port}` : '';
+  const where = health.kind === 'serve' ? ` addr ${health.host} port ${health.port}` : '';
   return `    server ${name} ${at} ${CHECK}${where} on-marked-down shutdown-sessions init-addr last,libc,none`;
 }

@@ -61,10 +61,10 @@ describe('haproxy', () => {
     expect(text).toContain('# node2 is not read from: it holds commits back for 1h');
   });
 
-  test('an endpoint on the machine of each node instead of SQL', () => {
-    const text = route({ kind: 'haproxy', haproxy: { ...WISH.haproxy, health: { kind: 'http', port: 8008 } } }).text;
-    expect(lines(text, /http-check send/).map((line) => line.trim())).toEqual(['http-check send meth OPTIONS uri /primary', 'http-check send meth OPTIONS uri /replica?lag=16777216']);
-    expect(lines(text, /^ {4}server .* port 8008 /)).toHaveLength(6);
+  test('pgrepl serve is asked about each server by its name, instead of SQL', () => {
+    const text = route({ kind: 'haproxy', haproxy: { ...WISH.haproxy, health: { kind: 'serve', host: '10.0.0.9', port: 8008 } } }).text;
+    expect(lines(text, /http-check send/).map((line) => line.trim())).toEqual(['http-check send meth OPTIONS uri-lf /nodes/%[srv_name]/primary', 'http-check send meth OPTIONS uri-lf /nodes/%[srv_name]/replica?lag=16777216']);
+    expect(lines(text, /^ {4}server .* addr 10\.0\.0\.9 port 8008 /)).toHaveLength(6);
   });
 
   test('the check speaks the protocol: lengths that fit, and a limit in bytes', () => {
