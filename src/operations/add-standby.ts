@@ -1,9 +1,11 @@
 import { PgreplError, refuseOn } from '../errors.ts';
+import { restoreCommandFor } from '../postgres/archive.ts';
 import { features } from '../postgres/features.ts';
 import type { Staging } from '../steps/staging.ts';
 import type { Step } from '../steps/index.ts';
 import type { World } from '../steps/world.ts';
 import type { NodeSpec, Topology, TopologyEdit } from '../topology/topology.ts';
+import { archiveNotAtHand } from './archive.ts';
 import { allowedRanges } from './access.ts';
 import { cloneConfiguration } from './clone-configuration.ts';
 import { NO_SYNC_CHANGE } from './carry-sync.ts';
@@ -69,7 +71,7 @@ export async function decideAddStandby(world: World, topology: Topology, want: A
   if (made === 'streaming') return change([...again, ...(again.length === 0 ? [] : [proofOf(facts, want.node)]), ...tidy], [], waitsForStart(want, facts));
   if (made === 'running') return change([...again, proofOf(facts, want.node), ...tidy], [], waitsForStart(want, facts));
   if (made === 'stopped') return change([...again, { kind: 'start-server', node: name, directory: place.pgdata, configFile: null, as: 'standby' }, proofOf(facts, want.node), ...tidy]);
-  return change(await planCopy(world, want, facts), [...noticesOfCopy(want, facts), ...included.notices, ...machine.notices, ...(await linksNotCopied(world, facts, want.node.waldir)), ...(await machinesDiffer(world, facts))]);
+  return change(await planCopy(world, want, facts), [...noticesOfCopy(want, facts), ...(want.node.archive === undefined ? [] : await archiveNotAtHand(world, facts.standby.facts.place, want.node.archive)), ...included.notices, ...machine.notices, ...(await linksNotCopied(world, facts, want.node.waldir)), ...(await machinesDiffer(world, facts))]);
 }
 
 async function factsFor(world: World, view: ClusterView, want: AddStandby): Promise<AddStandbyFacts> {
@@ -172,14 +174,17 @@ export async function planCopy(world: World, want: AddStandby, facts: AddStandby
   ];
 }
 
-/** In 13 a running standby takes no other restore_command: everything is written, and waits for its restart. */
+/** What a running standby takes only at its start: archive_mode, and in 13 restore_command. Everything is written, and waits for that. */
 function waitsForStart(want: AddStandby, { standby }: AddStandbyFacts): PgreplError | null {
   const { server, place } = standby.facts;
-  if (server === null || features(server.versionNumber).restoreCommandReloads) return null;
-  if ((server.settings['restore_command']?.value ?? '') === (want.node.restoreCommand ?? '')) return null;
-  return new PgreplError('unfinished', 'restart-needed', `${place.name} needs a restart for restore_command`, {
+  if (server === null) return null;
+  const restore = !features(server.versionNumber).restoreCommandReloads && (server.settings['restore_command']?.value ?? '') !== (restoreCommandFor(want.node) ?? '');
+  const archive = want.node.archive !== undefined && server.settings['archive_mode']?.value === 'off' && want.node.set?.['archive_mode'] === undefined;
+  const names = [...(archive ? ['archive_mode'] : []), ...(restore ? ['restore_command'] : [])];
+  if (names.length === 0) return null;
+  return new PgreplError('unfinished', 'restart-needed', `${place.name} needs a restart for ${names.join(', ')}`, {
     node: place.name,
-    hint: 'Everything is written and waits for the restart, which PostgreSQL 13 needs and later ones do not. Restart the server by whoever runs it.',
+    hint: restore && !archive ? 'Everything is written and waits for the restart, which PostgreSQL 13 needs and later ones do not. Restart the server by whoever runs it.' : 'Everything is written and waits for the restart: restart the server by whoever runs it.',
     next: ['pgrepl status'],
   });
 }

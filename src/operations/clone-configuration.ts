@@ -1,9 +1,11 @@
+import { restoreCommandFor } from '../postgres/archive.ts';
 import { REQUIRED_PARAMETERS } from '../postgres/control-data.ts';
 import { addInclude, hasInclude, withoutSettings } from '../postgres/conf-file.ts';
 import { features } from '../postgres/features.ts';
 import type { Step } from '../steps/index.ts';
 import type { World } from '../steps/world.ts';
 import type { AddStandbyFacts } from './add-standby.ts';
+import { ARCHIVE_SETTINGS, archiveLines } from './archive.ts';
 import { socketDirectoryFor } from './staging-place.ts';
 import { OWNED_CONF, outsideConfig, STANDBY_CONF, valuesOf, type ConfigFacts } from './config.ts';
 import { newPairOf, type NewPair } from './debian-pair.ts';
@@ -12,7 +14,7 @@ import { listenOn, RECOVERY_SETTINGS, renderOwned, renderStandby } from './setti
 import type { AddStandby } from './wants.ts';
 
 /** Settings of replication that a copy takes over from our file of its upstream. */
-const KEPT = ['wal_level', 'max_wal_senders', 'max_replication_slots', 'hot_standby', 'wal_log_hints', 'wal_keep_size', 'max_slot_wal_keep_size'];
+const KEPT = ['wal_level', 'max_wal_senders', 'max_replication_slots', 'hot_standby', 'wal_log_hints', 'wal_keep_size', 'max_slot_wal_keep_size', ...ARCHIVE_SETTINGS];
 
 /** Everything that a standby's own pgrepl.conf may hold besides what its `set` asks for. */
 export const CLONE_SETTINGS: readonly string[] = [...KEPT, ...REQUIRED_PARAMETERS, 'port', 'cluster_name', 'listen_addresses', 'unix_socket_directories', 'external_pid_file', 'data_directory', 'hba_file', 'ident_file', 'include'];
@@ -54,13 +56,14 @@ export async function cloneConfiguration(world: World, want: AddStandby, facts: 
     if (!keepsPaths) continue;
     if (written.has(name) || auto.has(name)) own[name] = { value: `${place.pgdata}${path}`, why: 'its own' };
   }
+  for (const { name, value, why } of want.node.archive === undefined ? [] : archiveLines(want.node.archive)) own[name] = { value, why };
   for (const [name, value] of Object.entries(set)) own[name] = { value, why: 'set in the cluster file' };
 
   const standbyText = renderStandby({
     place,
     upstream: { host: upstream.spec.host, port: upstream.spec.port },
     delay: want.node.delay ?? null,
-    restoreCommand: want.node.restoreCommand ?? null,
+    restoreCommand: restoreCommandFor(want.node),
     hasTriggerFile: features(server.versionNumber).promoteTriggerFile,
     fastRetry: false,
   });

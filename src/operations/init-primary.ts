@@ -1,22 +1,24 @@
 import { PgreplError, refuseOn, type Reason } from '../errors.ts';
+import { restoreCommandFor } from '../postgres/archive.ts';
 import { features, isSupported } from '../postgres/features.ts';
 import type { Programs } from '../postgres/tools.ts';
 import { renderVersionNumber } from '../postgres/version.ts';
 import { ownedConfEdited } from '../postgres/conf-file.ts';
 import type { Step } from '../steps/index.ts';
-import { lineDiff } from '../steps/kind.ts';
 import type { NodePlace, World } from '../steps/world.ts';
 import type { NodeSpec, Topology, TopologyEdit } from '../topology/topology.ts';
+import { archiveNotices, archiveTrouble } from './archive.ts';
 import { allowedRanges, blockLabel, hbaRules, hbaTrouble, identRules } from './access.ts';
 import type { Change } from './change.ts';
 import { basisOf, managedByOthers, observeCluster, viewOf, type ClusterView, type NodeView } from './cluster.ts';
 import { OWNED_CONF, outsideConfig, STANDBY_CONF, valuesOf, type ConfigFacts } from './config.ts';
 import { configFileOfPair, newPairOf, pairSteps, pairTrouble } from './debian-pair.ts';
 import { judgeNewService, judgeService } from './judge-service.ts';
+import { datedCopy, editedByHand, restoreWaits, settingsBehind, staleStandbys, standbyFileOf } from './init-primary-files.ts';
 import { judgeRole } from './role.ts';
 import { cannotMake, NEEDS_SESSION, noPlaceForPassfile, noRoom, otherNodeMayRun, portInUse, serverWithoutDirectory } from './preflight.ts';
 import { offlineSettings } from './offline-settings.ts';
-import { ownedSettings, overridden, renderNoStandby, renderOwned, restoreCommandIn, uncappedSlots, type OwnedSetting, type SettingsInput } from './settings.ts';
+import { ownedSettings, overridden, renderNoStandby, renderOwned, uncappedSlots, type OwnedSetting, type SettingsInput } from './settings.ts';
 import { settle } from './settle.ts';
 import type { InitPrimary } from './wants.ts';
 import { wishTrouble } from './wished-settings.ts';
@@ -45,6 +47,7 @@ export async function decideInitPrimary(world: World, topology: Topology, want: 
   });
   const edits: TopologyEdit[] = [
     { edit: 'set-cluster', cluster: topology.cluster, replicationUser: topology.replicationUser },
+    ...(want.node.archive === undefined ? [] : [{ edit: 'set-archive', archive: want.node.archive } as const]),
     { edit: 'put-node', node: want.node },
   ];
   const fresh = node.facts.staging?.marker.command === 'init-primary' || node.facts.directory === 'missing' || node.facts.directory === 'empty';
@@ -54,7 +57,7 @@ export async function decideInitPrimary(world: World, topology: Topology, want: 
     plan: { title: `init primary ${name}`, command: `pgrepl init-primary ${name}`, basis: basisOf(view), steps: steps.steps, notices: steps.notices },
     edits,
     done: `${name} is a primary at ${place.host}:${place.port}, ready for standbys`,
-    next: [addStandby(want.node), 'pgrepl status'],
+    next: [...staleStandbys(view, node, want), addStandby(want.node), 'pgrepl status'],
     question: null,
     remains: steps.remains,
   };
@@ -77,6 +80,7 @@ async function planNew(world: World, view: ClusterView, node: NodeView, want: In
     ...((node.facts.processes?.length ?? 0) > 0 ? [] : await portInUse(world, place)),
     ...supported(await world.node(place.name).programs()),
     ...(await wishTrouble(world, place, want.node.set ?? {})),
+    ...(want.node.archive === undefined ? [] : await archiveTrouble(world, place, want.node.archive, { effective: {}, config: null, set: want.node.set ?? {}, replace: false, systemIdentifier: null })),
     ...(await pairTrouble(world.node(place.name), node.facts)),
     ...(await judgeNewService(world.node(place.name))),
   ];
@@ -84,7 +88,7 @@ async function planNew(world: World, view: ClusterView, node: NodeView, want: In
   refuseOn(`init primary ${place.name}`, [...reasons, ...(await cannotMake(world, place, staging)), ...(node.facts.staging === null ? await noRoom(world, place) : []), ...(await noPlaceForPassfile(world, place))]);
   const { host } = world.node(place.name);
   const walTotalBytes = (await host.space(place.pgdata)).totalBytes;
-  const settings = ownedSettings({ place, effective: {}, atRestart: {}, config: null, fresh: true, walTotalBytes, slotRetainedBytes: 0, set: want.node.set ?? {}, socketDirectory: await socketDirectoryFor(host) });
+  const settings = ownedSettings({ place, effective: {}, atRestart: {}, config: null, fresh: true, walTotalBytes, slotRetainedBytes: 0, set: want.node.set ?? {}, socketDirectory: await socketDirectoryFor(host), archive: want.node.archive });
   const ranges = allowedRanges([want.node, ...view.nodes.filter((other) => other !== node).map((other) => other.spec)]);
   const map = ownerMap(place);
   const made = await newPairOf(world.node(place.name));
@@ -92,7 +96,7 @@ async function planNew(world: World, view: ClusterView, node: NodeView, want: In
   const steps: Step[] = [
     { kind: 'prepare-staging', node: place.name, staging, marker: { format: 1, node: place.name, cluster: place.cluster, command: 'init-primary', pgdata: place.pgdata, slot: null, upstream: null, systemIdentifier: null, also: [] } },
     { kind: 'init-database', node: place.name, staging, superuser: place.adminUser },
-    { ...at, kind: 'write-file', path: STANDBY_CONF, content: renderNoStandby(place, ''), what: 'a primary streams from nowhere', keepCopyAs: null },
+    { ...at, kind: 'write-file', path: STANDBY_CONF, content: renderNoStandby(place, restoreCommandFor(want.node) ?? ''), what: 'a primary streams from nowhere', keepCopyAs: null },
     { ...at, kind: 'write-file', path: OWNED_CONF, content: renderOwned(place.name, settings), what: 'what replication needs', keepCopyAs: null },
     { ...at, kind: 'include-conf', path: 'postgresql.conf', include: OWNED_CONF },
     ...(map ? [{ ...at, kind: 'put-block', path: 'pg_ident.conf', label: blockLabel(place.cluster), lines: identRules(place), what: `let ${place.osUser} in as ${place.adminUser}` } as const] : []),
@@ -102,10 +106,11 @@ async function planNew(world: World, view: ClusterView, node: NodeView, want: In
     { kind: 'start-server', node: place.name, directory: place.pgdata, configFile: null, as: 'primary' },
     ...roleSteps(place, null),
     { kind: 'check-settings', node: place.name, expect: expectations(settings) },
+    ...(want.node.archive === undefined ? [] : [{ kind: 'prove-archiving', node: place.name } as const]),
     { kind: 'check-configuration', node: place.name, directory: place.pgdata, configFile: configFileOfPair(made) },
     { kind: 'finish-staging', node: place.name, staging },
   ];
-  return { steps, notices: [], remains: null };
+  return { steps, notices: want.node.archive === undefined ? [] : await archiveNotices(world, place, want.node.archive), remains: null };
 }
 
 async function planAdoption(world: World, view: ClusterView, node: NodeView, want: InitPrimary): Promise<Decided> {
@@ -131,6 +136,7 @@ async function planAdoption(world: World, view: ClusterView, node: NodeView, wan
     slotRetainedBytes: server === null ? (await hasSlots(world, place) ? Number.POSITIVE_INFINITY : 0) : Math.max(0, ...server.slots.map((slot) => slot.retainedBytes ?? 0)),
     set: want.node.set ?? {},
     socketDirectory: null,
+    archive: want.node.archive,
   };
   const settings = ownedSettings(input);
   const ranges = allowedRanges([want.node, ...view.nodes.filter((other) => other !== node).map((other) => other.spec)]);
@@ -142,6 +148,7 @@ async function planAdoption(world: World, view: ClusterView, node: NodeView, wan
     ...supported(programs),
     ...managedByOthers(node),
     ...(await wishTrouble(world, place, input.set)),
+    ...(want.node.archive === undefined ? [] : await archiveTrouble(world, place, want.node.archive, { effective: settingsBehind(input), config, set: input.set, replace: want.replaceArchive === true, systemIdentifier: server?.systemIdentifier ?? node.facts.control?.systemIdentifier ?? null })),
     ...overridden(place.name, settings, config, input.effective),
     ...hbaTrouble(place, config, ranges, rules, want.overReject, features(programs.versionNumber).hbaJoinsLines),
     ...editedByHand(input, settings, want),
@@ -150,18 +157,19 @@ async function planAdoption(world: World, view: ClusterView, node: NodeView, wan
     ...(await noPlaceForPassfile(world, place)),
   ]);
 
-  const waiting = starts ? [] : [...settings.filter((setting) => setting.restart && setting.expect !== null).map((setting) => setting.name), ...(await setThatNeedStart(world, place, config, input.set))];
+  const waiting = starts ? [] : [...settings.filter((setting) => setting.restart && setting.expect !== null).map((setting) => setting.name), ...(await setThatNeedStart(world, place, config, input.set)), ...restoreWaits(input, want, programs.versionNumber)];
   const restarts = waiting.length > 0 && want.restart;
   const takesReplication = starts || restarts || (Number(input.effective['max_wal_senders']?.value ?? '0') > 0 && input.effective['wal_level']?.value !== 'minimal');
   const at = { node: place.name, staging: null, reload: !starts };
   const what = `open replication for "${place.replicationUser}" from ${ranges.join(', ')}`;
   const uncapped = uncappedSlots(input);
+  const archives = want.node.archive !== undefined && (starts || restarts || ['on', 'always'].includes(server.settings['archive_mode']?.value ?? 'off'));
   const onReturn = restarts ? [{ kind: 'restart-on-return', node: place.name, directory: place.pgdata, configFile, because: waiting } as const] : [];
   return {
     steps: [
       // First of all, and so the last to be taken back: when the files are as they were.
       ...onReturn,
-      ...(config.standby === null || ownedConfEdited(config.standby) ? [{ ...at, kind: 'write-file', path: `${config.folder}/${STANDBY_CONF}`, content: standbyFileOf(place, input, want), what: 'a primary streams from nowhere', keepCopyAs: datedCopy(config, STANDBY_CONF) } as const] : []),
+      ...(config.standby === null || ownedConfEdited(config.standby) || valuesOf(config.standby).get('restore_command') !== valuesOf(standbyFileOf(place, input, want)).get('restore_command') ? [{ ...at, kind: 'write-file', path: `${config.folder}/${STANDBY_CONF}`, content: standbyFileOf(place, input, want), what: 'a primary streams from nowhere', keepCopyAs: datedCopy(config, STANDBY_CONF) } as const] : []),
       { ...at, kind: 'write-file', path: `${config.folder}/${OWNED_CONF}`, content: renderOwned(place.name, settings), what: 'what replication needs', keepCopyAs: datedCopy(config, OWNED_CONF) },
       { ...at, kind: 'include-conf', path: config.confFile, include: OWNED_CONF },
       { ...at, kind: 'put-block', path: config.hbaFile, label: blockLabel(place.cluster), lines: rules, what },
@@ -170,8 +178,9 @@ async function planAdoption(world: World, view: ClusterView, node: NodeView, wan
       ...roleSteps(place, server?.systemIdentifier ?? node.facts.control?.systemIdentifier ?? null, takesReplication),
       ...(node.facts.emptyHolder === null ? [] : [{ kind: 'finish-staging', node: place.name, staging: { holder: node.facts.emptyHolder, pgdata: place.pgdata } } as const]),
       ...checks(settings.filter((setting) => starts || restarts || !setting.restart), place, configFile),
+      ...(archives ? [{ kind: 'prove-archiving', node: place.name } as const] : []),
     ],
-    notices: [...(uncapped === null ? [] : [uncapped]), ...role.notices],
+    notices: [...(uncapped === null ? [] : [uncapped]), ...role.notices, ...(want.node.archive === undefined ? [] : await archiveNotices(world, place, want.node.archive))],
     remains: waiting.length > 0 && !want.restart ? restartNeeded(place, waiting) : null,
   };
 }
@@ -251,44 +260,6 @@ function checks(settings: readonly OwnedSetting[], place: NodePlace, configFile:
 
 function expectations(settings: readonly OwnedSetting[]): Readonly<Record<string, string>> {
   return Object.fromEntries(settings.flatMap((setting) => (setting.expect === null ? [] : [[setting.name, setting.expect]])));
-}
-
-function editedByHand(input: SettingsInput, settings: readonly OwnedSetting[], want: InitPrimary): readonly Reason[] {
-  const { place, config } = input;
-  if (config === null) return [];
-  return [OWNED_CONF, STANDBY_CONF]
-    .filter((file) => {
-      const text = file === OWNED_CONF ? config.owned : config.standby;
-      return text !== null && ownedConfEdited(text) && !want.replaceEdits;
-    })
-    .map((file) => ({
-      code: 'edited-by-hand',
-      node: place.name,
-      message: `${config.folder}/${file} was edited by hand; it is rendered from the cluster file`,
-      hint: `Put the setting under set: in the cluster file. --replace-edits keeps a dated copy and renders it anew. ${editsIn(config, file, file === OWNED_CONF ? renderOwned(place.name, settings) : standbyFileOf(place, input, want))}`,
-      next: ['--replace-edits'],
-    }));
-}
-
-/** What the standby file of this primary is to be: a line that is there stays, with the value of the cluster file in place of an edited one. */
-function standbyFileOf(place: NodePlace, { config, effective }: SettingsInput, want: InitPrimary): string {
-  const own = effective['restore_command']?.value ?? '';
-  const isThere = restoreCommandIn(config?.standby ?? null) !== null;
-  return renderNoStandby(place, isThere ? (want.node.restoreCommand ?? '') : own === '' ? '' : null);
-}
-
-/** What the edit is, as lines that would go and come. */
-function editsIn(config: ConfigFacts, file: string, wanted: string): string {
-  const lines = lineDiff((file === OWNED_CONF ? config.owned : config.standby) ?? '', wanted)
-    .split('\n')
-    .filter((line) => /^[-+][^#]/.test(line));
-  return lines.length === 0 ? 'Its header was changed.' : `It would change: ${lines.join('; ')}`;
-}
-
-/** Where an edited file of ours is kept before it is rendered anew; `null` when nobody edited it. */
-function datedCopy(config: ConfigFacts, file: string): string | null {
-  const text = file === OWNED_CONF ? config.owned : config.standby;
-  return text !== null && ownedConfEdited(text) ? `${config.folder}/${file}.${new Date().toISOString().slice(0, 10)}` : null;
 }
 
 function restartNeeded(place: NodePlace, names: readonly string[]): PgreplError {

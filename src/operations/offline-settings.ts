@@ -2,7 +2,7 @@ import type { Setting } from '../postgres/server.ts';
 import type { Programs } from '../postgres/tools.ts';
 import type { NodeFacts } from './facts.ts';
 
-const NAMES = ['wal_level', 'max_wal_senders', 'max_replication_slots', 'hot_standby', 'wal_log_hints', 'listen_addresses', 'port', 'cluster_name', 'restore_command'];
+const NAMES = ['wal_level', 'max_wal_senders', 'max_replication_slots', 'hot_standby', 'wal_log_hints', 'listen_addresses', 'port', 'cluster_name', 'restore_command', 'archive_mode', 'archive_command'];
 const SIZES = ['wal_keep_size', 'max_slot_wal_keep_size'];
 
 /** What the files give the settings of a server at its next start, asked of the installed server itself (`postgres -C`), in the shape of pg_settings. */

@@ -1,4 +1,5 @@
 import { PgreplError, refuseOn } from '../errors.ts';
+import { restoreCommandFor } from '../postgres/archive.ts';
 import { renderLsn } from '../postgres/lsn.ts';
 import { keptPlace, unfinishedKept, type KeptPlace } from '../steps/kept.ts';
 import type { World } from '../steps/world.ts';
@@ -170,7 +171,7 @@ async function decideByLogs(world: World, facts: RejoinFacts, want: Rejoin): Pro
 /** The restore_command that the node has, or will have as a standby; empty without one. */
 async function archiveOf(world: World, node: NodeView): Promise<string> {
   const { spec, facts, config } = node;
-  const known = spec.restoreCommand ?? facts.server?.settings['restore_command']?.value;
+  const known = restoreCommandFor(spec) ?? facts.server?.settings['restore_command']?.value;
   if (known !== undefined) return known;
   const programs = await world.node(spec.name).programs();
   return (await programs.settingValue(facts.place.pgdata, config === null ? null : outsideConfig(config, facts.place.pgdata), 'restore_command')) ?? '';

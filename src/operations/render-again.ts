@@ -1,6 +1,7 @@
 import { ownedConfEdited } from '../postgres/conf-file.ts';
 import type { Step } from '../steps/index.ts';
 import type { AddStandbyFacts } from './add-standby.ts';
+import { archiveLines } from './archive.ts';
 import { CLONE_SETTINGS } from './clone-configuration.ts';
 import { OWNED_CONF, STANDBY_CONF, valuesOf } from './config.ts';
 import { standbyFile } from './role-change.ts';
@@ -22,6 +23,9 @@ export function renderAgain(want: AddStandby, facts: AddStandbyFacts): readonly 
   wanted.set('port', String(place.port));
   wanted.set('cluster_name', place.name);
   wanted.set('listen_addresses', listenOn(place.host, present.get('listen_addresses') ?? 'localhost'));
+  const archive = want.node.archive === undefined ? [] : archiveLines(want.node.archive);
+  // always is as good, and only a restart would make it on.
+  for (const { name, value } of archive) if (name !== 'archive_mode' || wanted.get(name) !== 'always') wanted.set(name, value);
   for (const [name, value] of Object.entries(set)) wanted.set(name, value);
   present.forEach((_, name) => {
     if (name === 'include') wanted.set(name, STANDBY_CONF);
@@ -30,7 +34,7 @@ export function renderAgain(want: AddStandby, facts: AddStandbyFacts): readonly 
   const steps: Step[] = [];
   if (!sameValues(present, wanted)) {
     wanted.delete('include');
-    const settings = [...wanted].map(([name, value]) => ({ name, value, why: name in set ? 'set in the cluster file' : 'what this node needs' }));
+    const settings = [...wanted].map(([name, value]) => ({ name, value, why: name in set ? 'set in the cluster file' : (archive.find((line) => line.name === name)?.why ?? 'what this node needs') }));
     steps.push({ kind: 'write-file', node: place.name, path: `${config.folder}/${OWNED_CONF}`, staging: null, content: renderOwned(place.name, settings), what: 'as the cluster file says now', keepCopyAs: copyOf(OWNED_CONF, config.owned), reload: server !== null });
   }
   const file = standbyFile({ ...standby, spec: want.node }, upstream);

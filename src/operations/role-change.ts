@@ -1,4 +1,5 @@
 import { PgreplError, refuseOn, type Reason } from '../errors.ts';
+import { restoreCommandFor } from '../postgres/archive.ts';
 import { newestTimeline, REQUIRED_PARAMETERS } from '../postgres/control-data.ts';
 import { features } from '../postgres/features.ts';
 import { laterLsn } from '../postgres/lsn.ts';
@@ -28,7 +29,7 @@ export function standbyFile(node: NodeView, upstream: NodeView, fastRetry = fals
       place,
       upstream: { host: upstream.spec.host, port: upstream.spec.port },
       delay: node.spec.delay ?? null,
-      restoreCommand: node.spec.restoreCommand ?? null,
+      restoreCommand: restoreCommandFor(node.spec),
       hasTriggerFile: version > 0 && features(version).promoteTriggerFile,
       fastRetry,
     }),

@@ -1,4 +1,5 @@
 import type { Reason } from '../errors.ts';
+import { archiveCommandOf, type Archive } from '../postgres/archive.ts';
 import { renderConninfo } from '../postgres/conninfo.ts';
 import { renderOwnedConf } from '../postgres/conf-file.ts';
 import { settingBytes } from '../postgres/units.ts';
@@ -21,6 +22,9 @@ export interface OwnedSetting {
 export const SYNC_SETTING = 'synchronous_standby_names';
 /** The reason that stands behind its line in pgrepl.conf. */
 export const SYNC_WHY = 'pgrepl sync';
+
+/** The reason that stands behind the lines of the archive. */
+export const ARCHIVE_WHY = 'the archive of the cluster file';
 
 const MB = 1024 * 1024;
 const GB = 1024 * MB;
@@ -45,6 +49,8 @@ export interface SettingsInput {
   readonly set: Readonly<Record<string, string>>;
   /** For a new server whose owner may not use the built-in place of sockets; `null`: leave it. */
   readonly socketDirectory: string | null;
+  /** That of the cluster file. */
+  readonly archive?: Archive | undefined;
 }
 
 /**
@@ -87,6 +93,22 @@ export function ownedSettings(input: SettingsInput): readonly OwnedSetting[] {
   // Where commits wait is for `pgrepl sync` to change: to leave the line out would make them asynchronous without a word.
   const sync = mine.get(SYNC_SETTING);
   if (sync !== undefined && !(SYNC_SETTING in input.set)) lines.push({ name: SYNC_SETTING, value: sync, why: SYNC_WHY, expect: null, restart: false, overruled: false });
+
+  if (input.archive !== undefined) {
+    const command = archiveCommandOf(input.archive);
+    need('archive_mode', 'on', ARCHIVE_WHY, is('on', 'always'), { restart: true });
+    // Always a line of ours: what archives must not hang on a file that somebody else edits.
+    // While archive_mode is off the server shows it as (disabled); what it archives with after the restart is proved by a file.
+    const shows = input.fresh || is('on', 'always')(input.effective['archive_mode']);
+    lines.push({ name: 'archive_command', value: command, why: ARCHIVE_WHY, expect: shows && !is(command)(input.effective['archive_command']) ? command : null, restart: false, overruled: !is(command)(atRestart(input, 'archive_command')) });
+    if ((now('archive_library') ?? '') !== '' || mine.has('archive_library')) need('archive_library', '', ARCHIVE_WHY, is(''), { restart: false });
+  } else {
+    // A cluster file that says nothing any more does not stop an archive.
+    for (const name of ['archive_mode', 'archive_command', 'archive_library']) {
+      const value = mine.get(name);
+      if (value !== undefined && !(name in input.set)) lines.push({ name, value, why: ARCHIVE_WHY, expect: null, restart: false, overruled: false });
+    }
+  }
 
   const { host } = input.place;
   const listens = (setting: Setting | undefined): boolean => !input.fresh && listenOn(host, setting?.value ?? 'localhost') === setting?.value;

@@ -3,6 +3,7 @@ import { renderLsn } from '../postgres/lsn.ts';
 import type { HistoryEntry } from '../postgres/timeline.ts';
 import type { Topology } from '../topology/topology.ts';
 import { seenTimeline, type NodeFacts } from './facts.ts';
+import { archiveFindings } from './status-archive.ts';
 import { clusterFindings } from './status-cluster.ts';
 import { lagOf, positionOf, roleOf, slotOf, stateOf, viewCluster, type StatusView, type NodeRole, type NodeState } from './status-links.ts';
 import { nodeFindings } from './status-nodes.ts';
@@ -89,7 +90,7 @@ export interface StatusExtras {
 /** Judges what was seen. Pure: the same facts give the same document. */
 export function judgeStatus(topology: Topology, facts: readonly NodeFacts[], extras: StatusExtras = {}): StatusDocument {
   const view = viewCluster(topology, facts);
-  const findings = [...clusterFindings(view), ...nodeFindings(view, extras), ...standbyFindings(view), ...syncFindings(view), ...slotFindings(view, extras)].sort((a, b) => rank(b.level) - rank(a.level));
+  const findings = [...clusterFindings(view), ...nodeFindings(view, extras), ...standbyFindings(view), ...syncFindings(view), ...slotFindings(view, extras), ...archiveFindings(view)].sort((a, b) => rank(b.level) - rank(a.level));
   return {
     format: 1,
     cluster: topology.cluster,

@@ -10,6 +10,8 @@ export interface InitPrimary {
   /** Lines of pg_hba.conf whose rejection is accepted. */
   readonly overReject: readonly number[];
   readonly replaceEdits: boolean;
+  /** What the server archives with now may go. */
+  readonly replaceArchive?: boolean;
 }
 
 export interface AddStandby {

@@ -1,6 +1,7 @@
 import type { Secret } from '../secret.ts';
 import type { DatabaseHealth, FileHealth, Pulse, ServerHealth } from './health.ts';
 import type { Lsn } from './lsn.ts';
+import type { ArchiverFacts } from './sql-archiver.ts';
 import type { SystemIdentifier } from './names.ts';
 import type { CommitTimes, CommitWait, StandbyDelay } from './sql-latency.ts';
 import type { WalPiece } from './tools.ts';
@@ -61,6 +62,16 @@ export interface Receiver {
   readonly heardSecondsAgo: number | null;
 }
 
+/** What the archiver does, as far as `status` needs it. */
+export interface ArchiverGlimpse {
+  readonly mode: string;
+  /** The file that failed last, while nothing was archived since. */
+  readonly failing: string | null;
+  readonly failingSeconds: number | null;
+  /** Files that wait. */
+  readonly ready: number;
+}
+
 /** Everything that one question to a running server tells: `status` and every plan start from it. */
 export interface ServerFacts {
   readonly systemIdentifier: SystemIdentifier;
@@ -100,6 +111,8 @@ export interface ServerFacts {
   readonly syncWaiters: number;
   /** How long the one has waited that waits longest, seconds; `null`: none does. */
   readonly longestSyncWaitSeconds: number | null;
+  /** `null` for a role that may not look; missing where nobody asked. */
+  readonly archiver?: ArchiverGlimpse | null;
   /** The settings that replication depends on, by name; those that this major does not have are missing. */
   readonly settings: Readonly<Record<string, Setting>>;
   /** Seconds since 1970 by the server's clock. */
@@ -262,6 +275,11 @@ export interface Server {
   resetSystemSettings(names: readonly string[]): Promise<void>;
   /** ALTER SYSTEM SET, to take a reset back. */
   setSystemSettings(values: Readonly<Record<string, string>>): Promise<void>;
+  archiver(): Promise<ArchiverFacts>;
+  /** Finishes the segment that is written and returns the name of its file. */
+  switchWal(): Promise<string>;
+  /** True while this file of pg_wal waits to be archived. */
+  waitsForArchive(file: string): Promise<boolean>;
   checkpoint(): Promise<void>;
   /** Writes one small WAL record, flushed, and returns the end of it. Touches no table. */
   writeMarker(): Promise<Lsn>;

@@ -2,7 +2,7 @@ import { PgreplError } from '../errors.ts';
 import type { Features } from './features.ts';
 import { parseLsnOrNull } from './lsn.ts';
 import { parseSystemIdentifier } from './names.ts';
-import type { Positions, Receiver, Sender, ServerFacts, Setting, Slot } from './server.ts';
+import type { ArchiverGlimpse, Positions, Receiver, Sender, ServerFacts, Setting, Slot } from './server.ts';
 import type { Row } from './session.ts';
 import { maskPassword, quoteLiteral } from './sql-text.ts';
 import { timelineOfWalFile } from './timeline.ts';
@@ -64,6 +64,7 @@ SELECT json_build_object(
       'retained', pg_wal_lsn_diff(CASE WHEN r.recovery THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END, restart_lsn),
       'xmin', xmin IS NOT NULL OR catalog_xmin IS NOT NULL) ORDER BY slot_name), '[]'::json)
       FROM pg_catalog.pg_replication_slots),
+  'archiver', ${rights === 'all' ? `CASE WHEN current_setting('archive_mode') <> 'off' THEN ${ARCHIVER} END` : 'NULL'},
   'sync_waiters', w.waiters, 'sync_wait', w.longest,
   'settings', (SELECT json_object_agg(name, json_build_array(CASE name WHEN 'synchronous_commit' THEN reset_val ELSE setting END, unit, source, sourcefile, sourceline, pending_restart))
       FROM pg_catalog.pg_settings WHERE name = ANY (${quoteLiteral(`{${SETTINGS.join(',')}}`)}::text[])),
@@ -86,6 +87,12 @@ const SEGMENT_TIMELINE = `(SELECT max(('x' || substr(f.name, 1, 8))::bit(32)::bi
         4294967296 / pg_size_bytes(current_setting('wal_segment_size')) AS per_id) AS at
     WHERE f.name ~ '^[0-9A-F]{24}$'
       AND substr(f.name, 9) = upper(lpad(to_hex(at.number / at.per_id), 8, '0') || lpad(to_hex(at.number % at.per_id), 8, '0')))`;
+
+/** What waits for the archive is asked of a server that archives alone: one look into a directory. A standby archives with `always` only. */
+const ARCHIVER = `(SELECT json_build_object('mode', current_setting('archive_mode'), 'failing', CASE WHEN last_failed_time > coalesce(last_archived_time, '-infinity') THEN last_failed_wal END,
+      'failingSeconds', extract(epoch FROM clock_timestamp() - last_failed_time)::float8,
+      'ready', CASE WHEN r.recovery AND current_setting('archive_mode') <> 'always' THEN 0 ELSE (SELECT count(*) FROM pg_ls_archive_statusdir() AS f WHERE f.name LIKE '%.ready') END)
+      FROM pg_catalog.pg_stat_archiver)`;
 
 /** The positions alone; asked every few milliseconds in a switchover, so it touches shared memory only. */
 export const POSITIONS_QUERY = `
@@ -159,6 +166,7 @@ interface RawFacts {
   readonly receiver: RawReceiver | null;
   readonly senders: readonly RawSender[];
   readonly slots: readonly RawSlot[];
+  readonly archiver: ArchiverGlimpse | null;
   readonly sync_waiters: number;
   readonly sync_wait: number | null;
   readonly settings: Readonly<Record<string, RawSetting>>;
@@ -193,6 +201,7 @@ export function parseFacts(text: string | null | undefined): ServerFacts {
     receiver: raw.receiver === null ? null : receiverOf(raw.receiver),
     senders: raw.senders.map(senderOf),
     slots: raw.slots.map(slotOf),
+    archiver: raw.archiver,
     syncWaiters: raw.sync_waiters,
     longestSyncWaitSeconds: raw.sync_wait,
     settings: Object.fromEntries(Object.entries(raw.settings).map(([name, setting]) => [name, settingOf(name, setting)])),

@@ -1,4 +1,5 @@
 import { PgreplError } from '../errors.ts';
+import { ARCHIVER_QUERY, parseArchiver, SWITCH_WAL_QUERY, WAITS_QUERY } from './sql-archiver.ts';
 import { Secret } from '../secret.ts';
 import { features } from './features.ts';
 import { parseLsn, type Lsn } from './lsn.ts';
@@ -126,6 +127,9 @@ export function openServer(session: Session, { signal, openDatabase, guard, modi
       for (const [name, value] of Object.entries(values)) await change(`ALTER SYSTEM SET ${quoteSettingName(name)} = ${quoteLiteral(value)}`);
     },
 
+    archiver: async () => parseArchiver(await one(ARCHIVER_QUERY)),
+    switchWal: async () => (await changeOne(SWITCH_WAL_QUERY))?.['file'] ?? '',
+    waitsForArchive: async (file) => (await one(WAITS_QUERY, [file]))?.['waits'] === 'true',
     checkpoint: async () => {
       guarded ??= prepareToChange();
       await guarded;

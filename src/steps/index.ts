@@ -13,6 +13,7 @@ import { finishKept, keepEvidence, type FinishKept, type KeepEvidence } from './
 import { markStandby, type MarkStandby } from './mark-standby.ts';
 import { prepareStaging, type PrepareStaging } from './prepare-staging.ts';
 import { promoteServer, type PromoteServer } from './promote-server.ts';
+import { proveArchiving, type ProveArchiving } from './prove-archiving.ts';
 import { proveLogin, type ProveLogin } from './prove-login.ts';
 import { proveStreaming, type ProveStreaming } from './prove-streaming.ts';
 import { proveSync, type ProveSync } from './prove-sync.ts';
@@ -57,6 +58,7 @@ export type Step =
   | MarkStandby
   | PrepareStaging
   | PromoteServer
+  | ProveArchiving
   | ProveLogin
   | ProveStreaming
   | ProveSync
@@ -101,6 +103,7 @@ export const registry: Registry<Step, World> = {
   'mark-standby': markStandby,
   'prepare-staging': prepareStaging,
   'promote-server': promoteServer,
+  'prove-archiving': proveArchiving,
   'prove-login': proveLogin,
   'prove-streaming': proveStreaming,
   'prove-sync': proveSync,

@@ -86,11 +86,11 @@ export async function parseClusterText(text: string, path: string): Promise<Clus
   }
 }
 
-function sayFlaw(flaw: Flaw, value: unknown, known: { readonly top: readonly string[]; readonly replication: readonly string[]; readonly node: readonly string[] }): string {
+function sayFlaw(flaw: Flaw, value: unknown, known: { readonly top: readonly string[]; readonly replication: readonly string[]; readonly archive: readonly string[]; readonly node: readonly string[] }): string {
   const where = flaw.path.map(String).map(printable);
   if (flaw.unknownKey !== null) {
     const parent = flaw.path.slice(0, -1);
-    const keys = parent.length === 0 ? known.top : parent[0] === 'replication' ? known.replication : known.node;
+    const keys = parent.length === 0 ? known.top : parent[0] === 'replication' ? known.replication : parent[0] === 'archive' ? known.archive : known.node;
     const meant = didYouMean(flaw.unknownKey, keys);
     const inside = parent.length === 0 ? '' : ` in ${parent.map(String).map(printable).join('.')}`;
     return `"${printable(flaw.unknownKey)}" is not a known key${inside}${meant === null ? '' : `; did you mean "${meant}"?`}`;

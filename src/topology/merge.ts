@@ -1,3 +1,4 @@
+import type { Archive } from '../postgres/archive.ts';
 import { parseNodeName, parseRoleName } from '../postgres/names.ts';
 import { didYouMean } from './did-you-mean.ts';
 import type { ClusterFile, Flaw, NodeEntry } from './schema.ts';
@@ -44,7 +45,13 @@ export function flawsOfNodes(content: ClusterFile): readonly Flaw[] {
       else if (leadsBack(name, content)) flaw(name, 'upstream', `leads back to ${name}`);
     }
   }
-  return [...flaws, ...flawsOfSync(content.replication?.sync ?? 'off', names)];
+  return [...flaws, ...flawsOfSync(content.replication?.sync ?? 'off', names), ...flawsOfArchive(content)];
+}
+
+/** A server has one archive_command. */
+function flawsOfArchive({ archive }: ClusterFile): readonly Flaw[] {
+  if (archive === undefined || Object.values(archive).filter((value) => value !== undefined).length === 1) return [];
+  return [{ path: ['archive'], says: 'must say exactly one of dir, command and pgbackrest', unknownKey: null }];
 }
 
 /** Names that are no nodes never acknowledge, and more standbys than are named never do: every commit would wait. */
@@ -87,19 +94,27 @@ export interface LoadedTopology extends Topology {
 
 /** The wanted topology that the file's content comes to, with its defaults filled in. */
 export function topologyOf(content: ClusterFile, file: string, exists: boolean, words: ClusterWords): LoadedTopology {
+  const archive = archiveOf(content);
   return {
     file,
     exists,
     cluster: content.cluster ?? words.cluster ?? DEFAULT_CLUSTER,
     replicationUser: parseRoleName(content.replication?.user ?? words.replicationUser ?? DEFAULT_REPLICATION_USER),
     sync: content.replication?.sync ?? 'off',
-    nodes: Object.entries(content.nodes ?? {}).map(([name, entry]) => specOf(name, merged(content, entry))),
-    defaults: defaultsOf(content.defaults ?? {}),
+    ...(archive === undefined ? {} : { archive }),
+    nodes: Object.entries(content.nodes ?? {}).map(([name, entry]) => specOf(name, merged(content, entry), archive)),
+    defaults: defaultsOf(content.defaults ?? {}, archive),
   };
 }
 
-function defaultsOf(says: NodeEntry): NodeDefaults {
-  const { name: _name, host, port, pgdata, via, ...rest } = specOf('defaults', says);
+function archiveOf({ archive }: ClusterFile): Archive | undefined {
+  if (archive?.dir !== undefined) return { kind: 'dir', dir: archive.dir.replace(/(.)\/+$/, '$1') };
+  if (archive?.command !== undefined) return { kind: 'command', command: archive.command };
+  return archive?.pgbackrest === undefined ? undefined : { kind: 'pgbackrest', stanza: archive.pgbackrest };
+}
+
+function defaultsOf(says: NodeEntry, archive: Archive | undefined): NodeDefaults {
+  const { name: _name, host, port, pgdata, via, ...rest } = specOf('defaults', says, archive);
   return {
     ...rest,
     ...(says.host === undefined ? {} : { host }),
@@ -109,7 +124,7 @@ function defaultsOf(says: NodeEntry): NodeDefaults {
   };
 }
 
-function specOf(name: string, says: NodeEntry): NodeSpec {
+function specOf(name: string, says: NodeEntry, archive: Archive | undefined): NodeSpec {
   return {
     name: parseNodeName(name),
     host: says.host ?? '127.0.0.1',
@@ -126,6 +141,7 @@ function specOf(name: string, says: NodeEntry): NodeSpec {
     set: says.set === undefined ? undefined : Object.fromEntries(Object.entries(says.set).map(([key, value]) => [key, settingText(value)])),
     delay: says.delay === undefined ? undefined : String(says.delay),
     restoreCommand: says['restore-command'],
+    ...(archive === undefined ? {} : { archive }),
     waldir: says.waldir,
     tablespaces: says.tablespaces,
     upstream: says.upstream === undefined ? undefined : parseNodeName(says.upstream),

@@ -117,6 +117,15 @@ function applyEdit(edit: TopologyEdit, { content, topology, document, set, remov
     case 'set-fence':
       setOrRemove('fenced', edit.name, edit.fenced);
       return;
+    case 'set-archive': {
+      const { archive } = edit;
+      const [key, value] = archive.kind === 'dir' ? ['dir', archive.dir] : archive.kind === 'command' ? ['command', archive.command] : ['pgbackrest', archive.stanza];
+      ensureMap(document, ['archive'], () => {
+        for (const other of ['dir', 'command', 'pgbackrest']) if (other !== key) remove(['archive', other]);
+        set(['archive', key], value);
+      });
+      return;
+    }
     case 'set-sync':
       if ((content.replication?.sync ?? 'off') === edit.sync) return;
       ensureMap(document, ['replication'], () => {

@@ -41,6 +41,19 @@ const nodeSchema = z.strictObject(
   { error: (issue) => (issue.code === 'unrecognized_keys' ? undefined : 'must be a mapping of options') },
 ).partial();
 
+/** Where finished WAL is kept besides the servers; one of the three. */
+const archiveSchema = z
+  .strictObject(
+    {
+      dir: absolutePath.describe('A directory that every node reaches under this path; pgrepl writes the commands'),
+      command: oneLine.describe('archive_command, of your own'),
+      pgbackrest: text(/^[A-Za-z0-9][A-Za-z0-9_.-]*$/, 'must be the name of a stanza').describe('The stanza of the pgbackrest configuration on every node'),
+    },
+    { error: (issue) => (issue.code === 'unrecognized_keys' ? undefined : 'must be a mapping with one of dir, command and pgbackrest') },
+  )
+  .partial()
+  .describe('Where finished WAL is kept besides the servers');
+
 /** The cluster file. Strict: a key that nobody knows is a mistake in writing, never ignored. */
 export const clusterSchema = z.strictObject(
   {
@@ -55,10 +68,11 @@ export const clusterSchema = z.strictObject(
       )
       .partial()
       .optional(),
+    archive: archiveSchema.optional(),
     nodes: z.record(nodeName, nodeSchema.nullable(), { error: 'must be a mapping of names to nodes' }).nullable().optional(),
     defaults: nodeSchema.describe('What every node says that does not say otherwise').nullable().optional(),
   },
-  { error: (issue) => (issue.code === 'unrecognized_keys' ? undefined : 'must be a mapping with cluster, replication, nodes and defaults') },
+  { error: (issue) => (issue.code === 'unrecognized_keys' ? undefined : 'must be a mapping with cluster, replication, archive, nodes and defaults') },
 );
 
 export type ClusterFile = z.infer<typeof clusterSchema>;
@@ -68,6 +82,7 @@ export type NodeEntry = z.infer<typeof nodeSchema>;
 export const KNOWN_KEYS = {
   top: Object.keys(clusterSchema.shape),
   replication: ['user', 'sync'],
+  archive: ['dir', 'command', 'pgbackrest'],
   node: Object.keys(nodeSchema.shape),
 } as const;
 

@@ -1,3 +1,4 @@
+import type { Archive } from '../postgres/archive.ts';
 import type { NodeName, RoleName } from '../postgres/names.ts';
 
 /** One node as the cluster file wants it, with `defaults` merged in. Roles are observed, never stored. */
@@ -22,6 +23,8 @@ export interface NodeSpec {
   /** `recovery_min_apply_delay`, as PostgreSQL takes it. */
   readonly delay?: string | undefined;
   readonly restoreCommand?: string | undefined;
+  /** That of the cluster: every node writes to it when it is the primary, and reads from it when it is not. */
+  readonly archive?: Archive | undefined;
   readonly waldir?: string | undefined;
   /** Old location to new location. */
   readonly tablespaces?: Readonly<Record<string, string>> | undefined;
@@ -40,6 +43,7 @@ export interface Topology {
   readonly replicationUser: RoleName;
   /** `off`, `any N`, `any N (…)`, `first N (…)`; carried out by `pgrepl sync`. */
   readonly sync: string;
+  readonly archive?: Archive | undefined;
   readonly nodes: readonly NodeSpec[];
 }
 
@@ -49,5 +53,6 @@ export type TopologyEdit =
   | { readonly edit: 'remove-node'; readonly name: NodeName }
   | { readonly edit: 'set-upstream'; readonly name: NodeName; readonly upstream: NodeName | null }
   | { readonly edit: 'set-fence'; readonly name: NodeName; readonly fenced: string | null }
+  | { readonly edit: 'set-archive'; readonly archive: Archive }
   | { readonly edit: 'set-sync'; readonly sync: string }
   | { readonly edit: 'set-cluster'; readonly cluster: string; readonly replicationUser: RoleName };

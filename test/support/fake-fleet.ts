@@ -39,6 +39,8 @@ export interface RunningServer {
   hba: string;
   /** Moment of its disk at which it read its files. */
   loaded: number;
+  /** Its archiver took a file then. */
+  archivedAt?: number;
   replayed: bigint;
   /** As pg_last_wal_receive_lsn: nothing until a receiver was there. */
   received: bigint | null;

@@ -4,6 +4,7 @@ import { features } from '../../src/postgres/features.ts';
 import { bytesBetween, parseLsn, type Lsn } from '../../src/postgres/lsn.ts';
 import { parseSystemIdentifier } from '../../src/postgres/names.ts';
 import type { CommitLevel, FileError, HbaRuleRow, Inventory, Positions, RoleFacts, Sender, Server, ServerFacts, Slot } from '../../src/postgres/server.ts';
+import type { ArchiverFacts } from '../../src/postgres/sql-archiver.ts';
 import { quoteConf, withoutSettings } from '../../src/postgres/conf-file.ts';
 import type { WalPiece } from '../../src/postgres/tools.ts';
 import { majorOf, renderVersionNumber } from '../../src/postgres/version.ts';
@@ -236,6 +237,21 @@ export class FakeServer implements Server {
 
   async startupWait(): Promise<string | null> {
     return await this.#ask(() => null);
+  }
+
+  async archiver(): Promise<ArchiverFacts> {
+    return await this.#ask((server) => ({ mode: settingOf(server, 'archive_mode'), failedCount: 0, failing: null, ready: 0, archivedSinceLoad: (server.archivedAt ?? -1) > server.loaded, logFile: null }));
+  }
+
+  async switchWal(): Promise<string> {
+    return await this.#write('switch to the next WAL file', (server) => {
+      server.archivedAt = server.loaded + 0.5;
+      return '000000010000000000000001';
+    });
+  }
+
+  async waitsForArchive(): Promise<boolean> {
+    return await this.#ask(() => false);
   }
 
   async checkpoint(): Promise<void> {

@@ -138,6 +138,11 @@ function edited(topology: Topology, edits: readonly TopologyEdit[]): Topology {
       case 'set-cluster':
         ({ cluster, replicationUser } = edit);
         break;
+      case 'set-archive': {
+        const { archive } = edit;
+        nodes = nodes.map((node) => ({ ...node, archive }));
+        break;
+      }
       case 'set-sync':
         ({ sync } = edit);
         break;

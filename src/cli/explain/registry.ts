@@ -1,4 +1,5 @@
 import { ACCESS } from './access.ts';
+import { ARCHIVE } from './archive.ts';
 import { CLUSTER_FILE } from './cluster-file.ts';
 import { COPIES } from './copies.ts';
 import { DOCTOR_DATA } from './doctor-data.ts';
@@ -28,6 +29,7 @@ export const SUBJECTS: readonly Subject[] = [
   { title: 'Servers and sessions', explanations: SERVERS },
   { title: 'Access: pg_hba.conf, roles, addresses', explanations: ACCESS },
   { title: 'Settings and configuration files', explanations: SETTINGS },
+  { title: 'The archive of WAL', explanations: ARCHIVE },
   { title: 'Copies, slots and directories', explanations: COPIES },
   { title: 'Changes of roles', explanations: ROLES },
   { title: 'Rejoin', explanations: REJOIN },

@@ -31,6 +31,23 @@ async function complaints(text: string): Promise<readonly string[]> {
   throw new Error('the file was taken');
 }
 
+describe('the archive of a cluster file', () => {
+  test.each([
+    ['dir: /srv/wal/', { kind: 'dir', dir: '/srv/wal' }],
+    ['command: cp %p /x/%f', { kind: 'command', command: 'cp %p /x/%f' }],
+    ['pgbackrest: main', { kind: 'pgbackrest', stanza: 'main' }],
+  ])('%s is that of every node, and of those to come', async (says, archive) => {
+    const topology = await load(`archive: { ${says} }\nnodes: { node1: { pgdata: /a } }\n`);
+    expect([topology.archive, topology.nodes[0]?.archive, topology.defaults.archive]).toEqual([archive, archive, archive]);
+  });
+
+  test('a key that nobody knows, a path that is none, and two archives are mistakes with their places', async () => {
+    expect(await complaints('archive:\n  dri: /srv/wal\n')).toEqual(['pgrepl.yaml:2:3: "dri" is not a known key in archive; did you mean "dir"?']);
+    expect(await complaints('archive:\n  dir: wal\n')).toEqual(['pgrepl.yaml:2:8: archive.dir must be an absolute path, not "wal"']);
+    expect(await complaints('archive: { dir: /a, pgbackrest: main }\n')).toEqual(['pgrepl.yaml:1:1: archive must say exactly one of dir, command and pgbackrest']);
+  });
+});
+
 describe('a right cluster file', () => {
   test('a missing file is an empty topology', async () => {
     const topology = await loadTopology(join(folder, 'none.yaml'), { cluster: 'shop' }, env);
@@ -165,7 +182,7 @@ nodes:
     `);
     expect(await complaints('- a\n')).toMatchInlineSnapshot(`
       [
-        "pgrepl.yaml:1:1: the file must be a mapping with cluster, replication, nodes and defaults",
+        "pgrepl.yaml:1:1: the file must be a mapping with cluster, replication, archive, nodes and defaults",
       ]
     `);
   });
