@@ -32,6 +32,20 @@ const noSubcommandPrograms = {
   },
 };
 
+/** The page of `serve` and the alert rules are files of their own, and built in as text: see page/ and share/. */
+const servedFiles = {
+  name: 'served-files',
+  setup(build) {
+    build.onLoad({ filter: /serve\/page-files\.ts$/ }, async () => {
+      const text = (...path) => readFileSync(join(ROOT, ...path), 'utf8');
+      const { outputFiles } = await build.esbuild.build({ absWorkingDir: ROOT, entryPoints: ['page/page.ts'], bundle: true, minify: true, format: 'iife', target: 'es2022', charset: 'utf8', write: false });
+      const style = await build.esbuild.transform(text('page', 'page.css'), { loader: 'css', minify: true });
+      const page = { html: text('page', 'page.html'), script: outputFiles[0].text, style: style.code };
+      return { contents: `export const PAGE = ${JSON.stringify(page)};\nexport const RULES = ${JSON.stringify(text('share', 'prometheus', 'pgrepl.rules.yml'))};\n`, loader: 'js' };
+    });
+  },
+};
+
 const shared = {
   absWorkingDir: ROOT,
   bundle: true,
@@ -40,7 +54,7 @@ const shared = {
   target: 'node20',
   external: ['pg-native'],
   define: { __PGREPL_VERSION__: JSON.stringify(about.version), ...NO_RESPONSE },
-  plugins: [versionOnly, noSubcommandPrograms],
+  plugins: [versionOnly, noSubcommandPrograms, servedFiles],
   logLevel: 'silent',
 };
 

@@ -29,6 +29,7 @@ export const DEFINITIONS: readonly Definition[] = [
   { name: 'doctor', usage: '[NAME]', heading: LOOK, kind: 'query', summary: 'what would go wrong next: logins in both directions, machines, versions, disks', load: async () => (await import('./commands/doctor.ts')).doctor },
   { name: 'latency', usage: '[NAME]', heading: LOOK, kind: 'query', summary: 'what a commit costs at each synchronous_commit level', load: async () => (await import('./commands/latency.ts')).latency },
   { name: 'route', usage: 'FOR', heading: LOOK, kind: 'query', summary: 'client configuration: writes to the primary, reads spread over the standbys', load: async () => (await import('./commands/route.ts')).route },
+  { name: 'serve', usage: '[NAME]', heading: LOOK, kind: 'query', summary: 'health paths for balancers, metrics for Prometheus, and a page', load: async () => (await import('./commands/serve.ts')).serve },
   { name: 'demo', usage: '', heading: LOOK, kind: 'query', summary: 'a throw-away primary and two standbys on this machine, under load', load: async () => (await import('./commands/demo.ts')).demo },
   { name: 'explain', usage: '[CODE]', heading: LOOK, kind: 'query', summary: 'what a code of an error or a finding means, and what to do', load: async () => (await import('./commands/explain.ts')).explain },
   { name: 'runs', usage: '', heading: RUNS, kind: 'query', summary: 'the journal of past runs', load: async () => (await import('./commands/runs.ts')).runs },

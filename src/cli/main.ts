@@ -27,6 +27,7 @@ const io: Io = {
   argv: process.argv.slice(2),
   env: process.env,
   cwd: process.cwd(),
+  program: process.argv[1],
   // Made at first use: most commands never read it.
   get stdin() {
     return process.stdin;

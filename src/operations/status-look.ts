@@ -20,9 +20,14 @@ export async function lookAtStatus(world: World, topology: Topology, options: Lo
   return (await seeStatus(world, topology, 'status', options)).document;
 }
 
-/** The same with the facts that it was judged from. With depth `change` the files and processes of every node are looked at. */
-export async function seeStatus(world: World, topology: Topology, depth: ObserveOptions['depth'], options: LookOptions): Promise<{ readonly facts: readonly NodeFacts[]; readonly document: StatusDocument }> {
-  const first = await observeNodes(world, topology.nodes.map(({ name }) => name), { ...options, depth });
+/**
+ * The same with the facts that it was judged from. With depth `change` the files and processes of every node are looked at. `resting` is what was
+ * seen before of nodes that are not to be asked now.
+ */
+export async function seeStatus(world: World, topology: Topology, depth: ObserveOptions['depth'], options: LookOptions, resting: readonly NodeFacts[] = []): Promise<{ readonly facts: readonly NodeFacts[]; readonly document: StatusDocument }> {
+  const rests = new Map<string, NodeFacts>(resting.map((seen) => [seen.place.name, seen]));
+  const asked = await observeNodes(world, topology.nodes.map(({ name }) => name).filter((name) => !rests.has(name)), { ...options, depth });
+  const first = [...asked, ...rests.values()];
   const before = judgeStatus(topology, first);
   const facts = before.primary === null ? await Promise.all(first.map(async (seen) => await withControl(world, seen, options))) : first;
   const document = facts === first ? before : judgeStatus(topology, facts);

@@ -183,6 +183,7 @@ export function allSchemas(): Readonly<Record<string, object>> {
     doctor: named('pgrepl doctor --json', { anyOf: [doctor, failure] }),
     latency: named('pgrepl latency --json', { anyOf: [latency, failure] }),
     route: named('pgrepl route --json', { anyOf: [route, failure] }),
+    serve: named('pgrepl serve --json', { anyOf: [object({ format, url: text, address: text, port: { type: 'integer' }, node: maybeText }), failure] }),
     'dry-run': named('pgrepl CHANGE --dry-run --json', dryRun),
     'run-event': named('a line of pgrepl CHANGE --json', runEvent),
     explain: named('pgrepl explain --json', { anyOf: [explanations, failure] }),

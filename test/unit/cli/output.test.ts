@@ -189,7 +189,7 @@ test('an event is one line of JSON', () => {
 });
 
 test('every document has a schema', () => {
-  expect(Object.keys(allSchemas())).toEqual(['cluster', 'status', 'doctor', 'latency', 'route', 'dry-run', 'run-event', 'explain', 'runs']);
+  expect(Object.keys(allSchemas())).toEqual(['cluster', 'status', 'doctor', 'latency', 'route', 'serve', 'dry-run', 'run-event', 'explain', 'runs']);
   expect(allSchemas()['cluster']).toMatchObject({ type: 'object', additionalProperties: false });
 });
 

@@ -43,6 +43,7 @@ describe('help', () => {
         latency [NAME]            what a commit costs at each synchronous_commit level
         route <FOR>               client configuration: writes to the primary, reads spread over the
                                   standbys
+        serve [NAME]              health paths for balancers, metrics for Prometheus, and a page
         demo                      a throw-away primary and two standbys on this machine, under load
         explain [CODE]            what a code of an error or a finding means, and what to do
 
