@@ -12,6 +12,7 @@ import { REJOIN } from './rejoin.ts';
 import { ROLES } from './roles.ts';
 import { ROUTES } from './routes.ts';
 import { RUNS } from './runs.ts';
+import { SERVE } from './serve.ts';
 import { SERVERS } from './servers.ts';
 import { SETTINGS } from './settings.ts';
 import { STATUS_FINDINGS } from './status-findings.ts';
@@ -36,6 +37,7 @@ export const SUBJECTS: readonly Subject[] = [
   { title: 'Commits that wait', explanations: SYNC },
   { title: 'Routes of clients', explanations: ROUTES },
   { title: 'Runs and the journal', explanations: RUNS },
+  { title: 'serve: where it listens and who may ask', explanations: SERVE },
   { title: 'Findings of status', explanations: STATUS_FINDINGS },
   { title: 'Findings of the doctor: settings, files, roles, machines', explanations: DOCTOR_FINDINGS },
   { title: 'Findings of the doctor: slots, WAL, replay, vacuum, disks', explanations: DOCTOR_DATA },

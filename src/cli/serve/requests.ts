@@ -1,4 +1,4 @@
-import { PgreplError, usageError } from '../../errors.ts';
+import { PgreplError } from '../../errors.ts';
 import { READY_WITHIN, REPLICATION_STATES, type HealthKind, type HealthQuestion, type LagLimit } from '../../operations/serve/health.ts';
 import { printable } from '../../postgres/names.ts';
 import { parseBytes, parseSeconds } from '../../postgres/units.ts';
@@ -72,8 +72,19 @@ export function wantedBy({ target, html, unaddressed }: Request, { nodes, own }:
   try {
     return { what: 'health', path: bare, about, question: questionOf(kind, query) };
   } catch (thrown) {
-    if (!(thrown instanceof PgreplError)) throw thrown;
-    return nothing(400, thrown.message, thrown.hint === undefined ? [] : [thrown.hint]);
+    if (thrown instanceof WrongQuery) return nothing(400, thrown.message, thrown.next);
+    if (thrown instanceof PgreplError) return nothing(400, `lag: ${thrown.message}`, []);
+    throw thrown;
+  }
+}
+
+/** Of a client's words, not of the user's: it goes back to whoever asked, and never further. */
+class WrongQuery extends Error {
+  readonly next: readonly string[];
+
+  constructor(message: string, next: readonly string[] = []) {
+    super(message);
+    this.next = next;
   }
 }
 
@@ -84,12 +95,12 @@ function nothing(status: 400 | 404, why: string, next: readonly string[]): Wante
 function questionOf(kind: HealthKind, query: string): HealthQuestion {
   const words = new URLSearchParams(query);
   for (const [name] of words) {
-    if (!PARAMETERS[kind].includes(name)) throw usageError('parameter-unknown', `"${printable(name)}" is not a parameter of this path`, { hint: PARAMETERS[kind].length === 0 ? 'It has none.' : `It has ${PARAMETERS[kind].join(' and ')}.` });
-    if (words.getAll(name).length > 1) throw usageError('parameter-twice', `${name} is there twice`);
+    if (!PARAMETERS[kind].includes(name)) throw new WrongQuery(`"${printable(name)}" is not a parameter of this path`, PARAMETERS[kind]);
+    if (words.getAll(name).length > 1) throw new WrongQuery(`${name} is there twice`);
   }
   const [lag, mode, replicationState] = ['lag', 'mode', 'replication_state'].map((name) => words.get(name));
-  if (mode !== null && mode !== undefined && mode !== 'apply' && mode !== 'write') throw usageError('mode-invalid', `mode is "apply" or "write", not "${printable(mode)}"`);
-  if (replicationState !== null && replicationState !== undefined && !REPLICATION_STATES.has(replicationState)) throw usageError('state-invalid', `replication_state is ${[...REPLICATION_STATES.keys()].map((one) => `"${one}"`).join(' or ')}, not "${printable(replicationState)}"`);
+  if (mode !== null && mode !== undefined && mode !== 'apply' && mode !== 'write') throw new WrongQuery(`mode is "apply" or "write", not "${printable(mode)}"`);
+  if (replicationState !== null && replicationState !== undefined && !REPLICATION_STATES.has(replicationState)) throw new WrongQuery(`replication_state is ${[...REPLICATION_STATES.keys()].map((one) => `"${one}"`).join(' or ')}, not "${printable(replicationState)}"`);
   return {
     kind,
     lag: lag === null || lag === undefined ? (kind === 'readiness' ? READY_WITHIN : null) : lagLimit(lag),
@@ -103,5 +114,5 @@ function lagLimit(text: string): LagLimit {
   const unit = /[A-Za-z]*$/.exec(text.trim())?.[0] ?? '';
   if (/^(?:|B|kB|MB|GB|TB)$/.test(unit)) return { bytes: parseBytes(text) };
   if (/^(?:us|ms|s|min|h|d)$/.test(unit)) return { seconds: parseSeconds(text) };
-  throw usageError('lag-invalid', `"${printable(text)}" is neither a size nor a time (lag)`, { hint: 'For example lag=10MB, lag=1048576 (bytes) or lag=10s.' });
+  throw new WrongQuery(`lag: "${printable(text)}" is neither a size nor a time`, ['lag=10MB', 'lag=1048576', 'lag=10s']);
 }
