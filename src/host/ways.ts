@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Host } from './host.ts';
 import { openHost } from './open-host.ts';
 
@@ -14,6 +15,8 @@ export interface Ways {
 export function openWays(): Ways {
   const hosts = new Map<string, Promise<Host>>();
   const abandoned = new AbortController();
+  // Every machine listens while it is being reached: Node warns from the eleventh on.
+  setMaxListeners(0, abandoned.signal);
   return {
     to: async (via) => {
       const known = hosts.get(via) ?? openHost(via, null, abandoned.signal);

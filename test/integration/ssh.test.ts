@@ -33,6 +33,19 @@ interface Far {
   nothingLeft(withinMs: number): Promise<void>;
 }
 
+test('sixteen machines that no ssh reaches are sixteen nodes of an answer, and Node warns of nothing', async () => {
+  await withMachine(async (m) => {
+    const nodes = Array.from({ length: 16 }, (_, index) => `  n${index + 1}: { host: 127.0.0.${index + 1}, pgdata: /srv/pg, via: 'ssh://h${index + 1}' }\n`);
+    await writeFile(m.clusterFile, `cluster: far\nnodes:\n${nodes.join('')}`);
+    // Each stays on its way for a moment, so that all of them are waited for at once.
+    const program = join(m.root, 'no-ssh');
+    await writeFile(program, '#!/bin/sh\nsleep 1\necho "ssh: connect to host h port 22: No route to host" >&2\nexit 255\n', { mode: 0o755 });
+    const { exit, json, stderr } = await m.pgrepl(['status', '--json'], { env: { PGREPL_SSH: program } });
+    expect([exit, stderr]).toEqual([10, '']);
+    expect(json[0]).toMatchObject({ nodes: nodes.map((_, index) => ({ name: `n${index + 1}`, state: 'unreachable' })) });
+  });
+});
+
 describe.skipIf(missing !== null)('three machines behind ssh', () => {
   let fleet: Fleet;
   beforeEach(async () => {
