@@ -12,6 +12,7 @@ import { NO_SYNC_CHANGE } from './carry-sync.ts';
 import type { Change } from './change.ts';
 import { basisOf, describeNode, observeCluster, primariesOf, splitBrain, viewOf, type ClusterView, type NodeView } from './cluster.ts';
 import { outsideConfig, valuesOf } from './config.ts';
+import { delayNeed, delayNotices, delayTrouble } from './delay.ts';
 import { configFileOfPair, newPairOf, pairSteps } from './debian-pair.ts';
 import { joinSync, withSync } from './move-sync.ts';
 import { openForStandbys, passfileSteps } from './open-for-standbys.ts';
@@ -64,14 +65,21 @@ export async function decideAddStandby(world: World, topology: Topology, want: A
   const reasons = await preflightAddStandby(world, want, facts, made);
   const machine = made === 'no' ? await judgeMachine(world, want, facts) : { reasons: [], notices: [] };
   const included = made === 'no' ? await missingIncludes(world, facts) : { reasons: [], notices: [] };
-  refuseOn(title, [...reasons, ...included.reasons, ...machine.reasons, ...sync.reasons]);
+  const need = made === 'no' || delayChanges(want, facts) ? await delayNeed(world, want, facts) : null;
+  refuseOn(title, [...reasons, ...delayTrouble(name, need), ...included.reasons, ...machine.reasons, ...sync.reasons]);
   const { place, emptyHolder } = facts.standby.facts;
   const tidy: readonly Step[] = emptyHolder === null ? [] : [{ kind: 'finish-staging', node: name, staging: { holder: emptyHolder, pgdata: place.pgdata } }];
-  const again = made === 'no' ? [] : renderAgain(want, facts);
-  if (made === 'streaming') return change([...again, ...(again.length === 0 ? [] : [proofOf(facts, want.node)]), ...tidy], [], waitsForStart(want, facts));
-  if (made === 'running') return change([...again, proofOf(facts, want.node), ...tidy], [], waitsForStart(want, facts));
-  if (made === 'stopped') return change([...again, { kind: 'start-server', node: name, directory: place.pgdata, configFile: null, as: 'standby' }, proofOf(facts, want.node), ...tidy]);
-  return change(await planCopy(world, want, facts), [...noticesOfCopy(want, facts), ...(want.node.archive === undefined ? [] : await archiveNotAtHand(world, facts.standby.facts.place, want.node.archive)), ...included.notices, ...machine.notices, ...(await linksNotCopied(world, facts, want.node.waldir)), ...(await machinesDiffer(world, facts))]);
+  const rendered = made === 'no' ? [] : renderAgain(want, facts);
+  const late = delayNotices(name, from, need);
+  if (made === 'streaming') return change([...rendered, ...(rendered.length === 0 ? [] : [proofOf(facts, want.node)]), ...tidy], late, waitsForStart(want, facts));
+  if (made === 'running') return change([...rendered, proofOf(facts, want.node), ...tidy], late, waitsForStart(want, facts));
+  if (made === 'stopped') return change([...rendered, { kind: 'start-server', node: name, directory: place.pgdata, configFile: null, as: 'standby' }, proofOf(facts, want.node), ...tidy]);
+  return change(await planCopy(world, want, facts), [...noticesOfCopy(want, facts), ...late, ...(want.node.archive === undefined ? [] : await archiveNotAtHand(world, facts.standby.facts.place, want.node.archive)), ...included.notices, ...machine.notices, ...(await linksNotCopied(world, facts, want.node.waldir)), ...(await machinesDiffer(world, facts))]);
+}
+
+/** The delay that a standby runs with is another one than it shall have. Pure. */
+function delayChanges(want: AddStandby, { standby }: AddStandbyFacts): boolean {
+  return (valuesOf(standby.config?.standby ?? null).get('recovery_min_apply_delay') ?? '0') !== (want.node.delay ?? '0');
 }
 
 async function factsFor(world: World, view: ClusterView, want: AddStandby): Promise<AddStandbyFacts> {

@@ -3,7 +3,8 @@ import type { Step } from '../steps/index.ts';
 import type { World } from '../steps/world.ts';
 import type { TopologyEdit } from '../topology/topology.ts';
 import { allowedRanges } from './access.ts';
-import { candidatesOf, describeCandidates, describeUnseen, type Candidate } from './candidates.ts';
+import { notUnasked, onlyDelayed } from './delay.ts';
+import { candidatesOf, describeCandidates, describeUnseen, isDelayed, type Candidate } from './candidates.ts';
 import { carrySyncAnyway, NO_SYNC_CHANGE, type SyncChange } from './carry-sync.ts';
 import type { Change } from './change.ts';
 import { basisOf, describeNode, type ClusterView, type NodeView } from './cluster.ts';
@@ -23,10 +24,11 @@ export async function decideFailover(world: World, view: ClusterView, stopped: N
   const unseen = unseenNodes(view, stopped);
   const systemIdentifier = stopped?.facts.control?.systemIdentifier ?? null;
   const candidates = candidatesOf(view, systemIdentifier);
-  const chosen = want.name === null ? candidates[0] : candidates.find((one) => one.node.spec.name === want.name);
+  // Never one that is delayed on purpose, unless it is named (hazard H07).
+  const chosen = want.name === null ? candidates.find(({ node }) => !isDelayed(node)) : candidates.find((one) => one.node.spec.name === want.name);
   const title = `promote${chosen === undefined ? '' : ` ${chosen.node.spec.name}`}`;
   if (stopped === null) refuseOn(title, cannotProve(view, unseen, want));
-  if (chosen === undefined) refuseOn(title, [noSuchCandidate(view, want)]);
+  if (chosen === undefined) refuseOn(title, [noSuchCandidate(view, want), ...(want.name === null ? onlyDelayed(candidates) : [])]);
   if (chosen === undefined) throw new Error('unreachable');
   refuseOn(title, await promotingElsewhere(world, view, chosen));
   // Side by side: the end of the log is found by a program.
@@ -55,6 +57,7 @@ export async function decideFailover(world: World, view: ClusterView, stopped: N
         `failover: ${stopped?.spec.name ?? 'the old primary'} is not asked, and does not come back by itself`,
         ...(stopped === null ? [`stated by the operator: ${want.fenced ?? ''}`] : [`if ${stopped.spec.name} can simply be started again, that loses nothing: pgrepl init-primary ${stopped.spec.name} --start`]),
         ...table,
+        ...(want.name === null ? notUnasked(candidates, chosen) : []),
         ...describeLoss(chosen, old, view),
         ...describeReplay(chosen),
         ...siblings.filter((node) => !after.includes(node)).map((node) => `${node.spec.name} is ahead of ${name} and cannot follow it; it needs rejoin`),

@@ -4,7 +4,7 @@ import { REQUIRED_PARAMETERS } from '../postgres/control-data.ts';
 import { bytesBetween } from '../postgres/lsn.ts';
 import { countsAsSync, namesIt, parseSyncNames } from '../postgres/sync-names.ts';
 import { renderBytes } from '../postgres/units.ts';
-import { isDelayed } from './candidates.ts';
+import { isDelayed, toReplay } from './candidates.ts';
 import { managedByOthers, type ClusterView, type NodeView } from './cluster.ts';
 import { OWNED_CONF } from './config.ts';
 import { followersOf } from './role-change.ts';
@@ -77,7 +77,7 @@ function plannedOnly(view: ClusterView, primary: NodeView | null, candidate: Nod
   const refuse = (code: string, message: string, hint?: string, next?: readonly string[]): Reason => ({ code, node, message, hint, next });
   if (server === null || primary === null) return [];
   const reasons: Reason[] = [];
-  if (isDelayed(candidate)) reasons.push(refuse('delayed', `${node} is a delayed standby and cannot be caught up in time`, 'Its delay would be lost.', ['pgrepl switchover NAME']));
+  if (isDelayed(candidate)) reasons.push(refuse('delayed', `${node} is a delayed standby and cannot be caught up in time: it holds back ${toReplay(candidate) === 0 ? 'what was written last' : renderBytes(toReplay(candidate))}`, 'Its delay would be lost. Without a delay: in the cluster file, add-standby lets it catch up first.', ['pgrepl switchover NAME']));
   if (server.replayPause !== 'not paused') reasons.push(refuse('replay-paused', `replay on ${node} is paused`, 'It may guard against a mistake being replayed.', ['SELECT pg_wal_replay_resume()']));
   const sync = server.settings['synchronous_standby_names']?.value ?? '';
   const wanted = parseSyncNames(sync);

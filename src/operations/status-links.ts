@@ -4,6 +4,7 @@ import { bytesBetween, laterLsn, type Lsn } from '../postgres/lsn.ts';
 import type { Sender, ServerFacts, Slot } from '../postgres/server.ts';
 import type { NodeSpec, Topology } from '../topology/topology.ts';
 import type { NodeFacts } from './facts.ts';
+import { settingSeconds } from './doctor/seconds.ts';
 import type { Lag, StatusSlot } from './status.ts';
 
 export type NodeRole = 'primary' | 'standby' | 'unknown';
@@ -228,7 +229,13 @@ export function lagOf(node: ViewedNode, view: StatusView): Lag | null {
     replayedBytes,
     seconds: replayedBytes === null || replayedBytes === 0 ? null : secondsOf(server, link.sender),
     ...flushOf(link.sender),
+    ...delayOf(server),
   };
+}
+
+function delayOf({ settings }: ServerFacts): Pick<Lag, 'delaySeconds'> {
+  const seconds = settingSeconds(settings['recovery_min_apply_delay']);
+  return seconds === 0 ? {} : { delaySeconds: seconds };
 }
 
 function flushOf(sender: Sender | null): Pick<Lag, 'flushSeconds'> {

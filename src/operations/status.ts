@@ -36,6 +36,8 @@ export interface Lag {
   readonly seconds: number | null;
   /** Of a synchronous standby under load: how long it takes to have on its disk what was written. */
   readonly flushSeconds?: number;
+  /** Of a standby that replays late on purpose: how late; what it has not replayed within that is no lag. */
+  readonly delaySeconds?: number;
 }
 
 export interface StatusSlot {

@@ -1,7 +1,8 @@
 import { refuseOn, type Reason } from '../errors.ts';
 import type { Step } from '../steps/index.ts';
 import { allowedRanges } from './access.ts';
-import { candidatesOf, describeCandidates, describeUnseen } from './candidates.ts';
+import { candidatesOf, describeCandidates, describeUnseen, isDelayed } from './candidates.ts';
+import { notUnasked, onlyDelayed } from './delay.ts';
 import type { Change } from './change.ts';
 import { basisOf, describeNode, type ClusterView, type NodeView } from './cluster.ts';
 import { outsideConfig } from './config.ts';
@@ -17,7 +18,7 @@ export function decideSwitchover(view: ClusterView, primary: NodeView, want: Pro
   const interrupted = primary.facts.server === null;
   const candidate = chooseCandidate(view, primary, want);
   const title = `switchover to ${candidate?.spec.name ?? want.name ?? 'a standby'}`;
-  if (candidate === undefined) refuseOn(title, [noCandidate(view)]);
+  if (candidate === undefined) refuseOn(title, [noCandidate(view), ...onlyDelayed(candidatesOf(view, null))]);
   if (candidate === undefined) throw new Error('unreachable');
   const siblings = followersOf(view, primary).filter((node) => node !== candidate);
   const sync = carrySync(view, primary, candidate, siblings, primary);
@@ -34,6 +35,7 @@ export function decideSwitchover(view: ClusterView, primary: NodeView, want: Pro
       notices: [
         ...(interrupted ? [`${primary.spec.name} was shut down by an interrupted switchover; it goes on from there`] : []),
         ...describeCandidates(candidatesOf(view, null), null),
+        ...(want.name === null ? notUnasked(candidatesOf(view, null), undefined) : []),
         `planned switchover: ${primary.spec.name} comes back as a standby of ${name}`,
         'nothing acknowledged is lost: the promote is sent only after the last record of the old primary has been replayed',
         `writes pause for a moment, at most ${want.budgetMs / 1000} s: then ${primary.spec.name} takes writes again`,
@@ -58,7 +60,8 @@ export function chooseCandidate(view: ClusterView, primary: NodeView, want: Prom
   if (want.name !== null) return view.nodes.find((node) => node.spec.name === want.name);
   if (primary.facts.server === null) return preparedFor(view, primary);
   const direct = new Set(followersOf(view, primary));
-  return candidatesOf(view, primary.facts.server.systemIdentifier).find((one) => direct.has(one.node))?.node;
+  // Never one that is delayed on purpose (hazard H07).
+  return candidatesOf(view, primary.facts.server.systemIdentifier).find((one) => direct.has(one.node) && !isDelayed(one.node))?.node;
 }
 
 /** The documentation of a switchover: everything that can be done before or after the hand-over is. Pure. */

@@ -83,3 +83,17 @@ export const ARCHIVE: Explanations = {
     remedy: 'A stanza of its own for this cluster, or the one that belongs to it.',
   },
 };
+
+/** Standbys that replay late on purpose. */
+export const DELAY: Explanations = {
+  'delay-needs-space': {
+    means: 'The WAL of a delay would not fit on the disk of the standby.',
+    why: 'What is received and not replayed stays there for the whole delay; a standby with a full disk stops.',
+    remedy: 'A shorter delay, or more room for pg_wal (--waldir). The rate is that of the WAL files that the primary still has.',
+  },
+  'only-delayed': {
+    means: 'The only standbys that could take over replay late on purpose.',
+    why: 'A promotion replays all that such a standby holds back, and the time to undo a mistake is gone: so it is never taken unasked.',
+    remedy: 'pgrepl promote NAME, if that is what is wanted.',
+  },
+};

@@ -1,5 +1,5 @@
 import { ACCESS } from './access.ts';
-import { ARCHIVE } from './archive.ts';
+import { ARCHIVE, DELAY } from './archive.ts';
 import { CLUSTER_FILE } from './cluster-file.ts';
 import { COPIES } from './copies.ts';
 import { DOCTOR_DATA } from './doctor-data.ts';
@@ -32,6 +32,7 @@ export const SUBJECTS: readonly Subject[] = [
   { title: 'Settings and configuration files', explanations: SETTINGS },
   { title: 'The archive of WAL', explanations: ARCHIVE },
   { title: 'Copies, slots and directories', explanations: COPIES },
+  { title: 'Delayed standbys', explanations: DELAY },
   { title: 'Changes of roles', explanations: ROLES },
   { title: 'Rejoin', explanations: REJOIN },
   { title: 'Commits that wait', explanations: SYNC },

@@ -31,7 +31,7 @@ const error = object({ code: text, message: text, node: maybeText, hint: maybeTe
 const failure = object({ format, error });
 
 const slot = object({ name: text, active: flag, walStatus: maybeText, retainedBytes: { type: ['number', 'null'] }, safeBytes: { type: ['number', 'null'] } });
-const lag = object({ receivedBytes: { type: ['number', 'null'] }, replayedBytes: { type: ['number', 'null'] }, seconds: { type: ['number', 'null'] }, flushSeconds: { type: 'number' } }, ['flushSeconds']);
+const lag = object({ receivedBytes: { type: ['number', 'null'] }, replayedBytes: { type: ['number', 'null'] }, seconds: { type: ['number', 'null'] }, flushSeconds: { type: 'number' }, delaySeconds: { type: 'number' } }, ['flushSeconds', 'delaySeconds']);
 
 const finding = { id: text, level: { enum: ['info', 'warning', 'critical'] }, node: maybeText, says: text, hint: maybeText, next: texts };
 

@@ -63,10 +63,15 @@ interface LagProblem {
 
 function lagProblems(node: StatusNode, { warn, crit, delayed }: CheckLimits): readonly LagProblem[] {
   for (const [level, limit] of [[2, crit], [1, warn]] as const) {
-    const says = limit === null ? null : overLimit(node, limit, delayed.has(node.name));
+    const says = limit === null ? null : overLimit(node, limit, isLate(node, delayed));
     if (says !== null) return [{ level, says }];
   }
   return [];
+}
+
+/** By the cluster file, or by what the server runs with. */
+function isLate({ name, lag }: Pick<StatusNode, 'name' | 'lag'>, delayed: ReadonlySet<string>): boolean {
+  return delayed.has(name) || lag?.delaySeconds !== undefined;
 }
 
 function overLimit({ name, lag }: StatusNode, limit: Threshold, delayed: boolean): string | null {
@@ -80,7 +85,7 @@ function overLimit({ name, lag }: StatusNode, limit: Threshold, delayed: boolean
 }
 
 function performanceData({ name, lag, slot }: StatusNode, { warn, crit, delayed }: CheckLimits): readonly string[] {
-  const late = delayed.has(name);
+  const late = isLate({ name, lag }, delayed);
   const bytesOf = (limit: Threshold | null): string => (limit !== null && 'bytes' in limit ? String(limit.bytes) : '');
   const secondsOf = (limit: Threshold | null): string => (limit !== null && 'seconds' in limit ? String(limit.seconds) : '');
   const datum = (label: string, value: number | null | undefined, unit: string, limits: readonly string[]): readonly string[] =>

@@ -105,10 +105,12 @@ function bytes({ role }: StatusNode, amount: number | null | undefined): string 
 
 function time({ role, lag }: StatusNode): string {
   if (role === 'primary') return '';
-  if (lag?.replayedBytes === 0) return 'idle';
+  // A standby that replays late on purpose is behind by its delay, and that is as it should be.
+  const late = lag?.delaySeconds === undefined ? '' : `, delay ${showSeconds(lag.delaySeconds)}`;
+  if (lag?.replayedBytes === 0) return `idle${late}`;
   const seconds = lag?.seconds ?? null;
-  if (seconds === null) return UNKNOWN;
-  return seconds < 1 ? `${Math.round(seconds * 1000)} ms` : showSeconds(seconds);
+  if (seconds === null) return `${UNKNOWN}${late}`;
+  return `${seconds < 1 ? `${Math.round(seconds * 1000)} ms` : showSeconds(seconds)}${late}`;
 }
 
 /** With how long a commit waits for it, where that is known: as its primary measured it under load. */
