@@ -17,8 +17,10 @@ export async function parseNewNode(context: Context, options: readonly OptionSpe
     throw usageError('cluster-invalid', `"${cluster}" is not the name of a cluster`, { hint: 'A name has letters, digits, _, . and -, and at most 63 of them.' });
   }
   const user = words.text('replicationUser');
-  const topology = await loadTopology(globals.file, { cluster, replicationUser: user === undefined ? undefined : parseRoleName(user) }, io.env);
+  const auth = words.text('auth');
+  const topology = await loadTopology(globals.file, { cluster, replicationUser: user === undefined ? undefined : parseRoleName(user), auth: auth === 'cert' || auth === 'password' ? auth : undefined }, io.env);
   const node = await nodeFrom(context, topology, async (via, pgdata, ofCluster) => await withMachines(async (machines) => await unfinishedNodeAt(machines, via, pgdata, ofCluster)));
+  if (topology.auth === 'cert' && node.tls === undefined) throw usageError('tls-missing', `${node.name} has no certificate, and the standbys are to prove themselves by theirs`, { node: node.name, hint: 'All three are files on its own machine.', next: [`${context.line} --tls-cert FILE --tls-key FILE --tls-ca FILE`] });
   const nodes = topology.nodes.some((other) => other.name === node.name) ? topology.nodes.map((other) => (other.name === node.name ? node : other)) : [...topology.nodes, node];
   const again = lineAgain(context, options, {
     name: node.name,

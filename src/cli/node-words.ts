@@ -9,6 +9,7 @@ import { VIA } from '../topology/via.ts';
 import type { Context, OptionSpec } from './command.ts';
 
 const WHERE = 'Where the node lives:';
+const TLS = 'Encryption, all three or none:';
 
 /** Options that say where a node lives. */
 export const NODE_OPTIONS: readonly OptionSpec[] = [
@@ -21,6 +22,9 @@ export const NODE_OPTIONS: readonly OptionSpec[] = [
   { flags: '-U, --username <ROLE>', help: "superuser of pgrepl's own sessions (default: postgres)", heading: WHERE },
   { flags: '--admin-password-file <FILE>', help: 'its password, where one is asked for; - is standard input', heading: WHERE },
   { flags: '--cluster <NAME>', help: 'names the cluster on its first run (default: main)', heading: WHERE },
+  { flags: '--tls-cert <FILE>', help: "certificate of the node: files on its own machine, readable by the server's owner", heading: TLS },
+  { flags: '--tls-key <FILE>', help: 'its key', heading: TLS },
+  { flags: '--tls-ca <FILE>', help: 'authorities that the nodes trust', heading: TLS },
   { flags: '--set <NAME=VALUE>', help: 'a setting of the server (repeatable)', repeat: true },
   { flags: '--allow <CIDR>', help: 'addresses that may connect for replication (repeatable; default: the nodes of the cluster file)', repeat: true },
   { flags: '--password-file <FILE>', help: 'the replication password, instead of a generated one; - is standard input' },
@@ -101,9 +105,22 @@ function shapeFrom(context: Context, known: NodeSpec | null): Partial<NodeSpec> 
     ...(osUser === undefined ? {} : { osUser: oneLine(osUser, '--os-user') }),
     ...(adminUser === undefined ? {} : { adminUser: oneLine(adminUser, '--username') }),
     ...(binDir === undefined ? {} : { binDir: directoryFrom(binDir, known?.via ?? words.text('via') ?? 'local', io.cwd, '--bin-dir') }),
+    ...tlsFrom(context, known),
     ...(allow === undefined ? {} : { allow: allow.map(parseAllowed) }),
     ...(set === undefined ? {} : { set: { ...known?.set, ...settingsFrom(set) } }),
   };
+}
+
+/** Paths of the node's machine, never of this one unless the node is here. */
+function tlsFrom({ words, io }: Context, known: NodeSpec | null): Partial<NodeSpec> {
+  const typed = { cert: words.text('tlsCert'), key: words.text('tlsKey'), ca: words.text('tlsCa') };
+  const names = ['cert', 'key', 'ca'] as const;
+  if (names.every((name) => typed[name] === undefined)) return {};
+  const missing = names.filter((name) => typed[name] === undefined && known?.tls === undefined);
+  if (missing.length > 0) throw usageError('tls-incomplete', `${missing.map((name) => `--tls-${name}`).join(' and ')} ${missing.length === 1 ? 'is' : 'are'} missing: certificate, key and authorities go together`);
+  const via = known?.via ?? words.text('via') ?? 'local';
+  const path = (name: (typeof names)[number]): string => (typed[name] === undefined ? (known?.tls?.[name] ?? '') : directoryFrom(typed[name], via, io.cwd, `--tls-${name}`));
+  return { tls: { cert: path('cert'), key: path('key'), ca: path('ca') } };
 }
 
 function settingsFrom(pairs: readonly string[]): Readonly<Record<string, string>> {

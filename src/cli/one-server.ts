@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import type { Duplex } from 'node:stream';
-import { PgreplError, usageError } from '../errors.ts';
+import { PgreplError } from '../errors.ts';
 import type { Address, Host } from '../host/host.ts';
 import { openHost } from '../host/open-host.ts';
 import { printable } from '../postgres/names.ts';
@@ -10,10 +10,12 @@ import { replicationGlimpse } from '../postgres/replication-session.ts';
 import type { Glimpse, Server } from '../postgres/server.ts';
 import { openSession, type Login, type Session } from '../postgres/session.ts';
 import { openServer } from '../postgres/sql-server.ts';
-import { startTls } from '../postgres/start-tls.ts';
+import { enterBySslMode } from '../postgres/ssl-login.ts';
 import type { Target } from '../postgres/target.ts';
+import { NO_FILES, type TlsFiles } from '../postgres/tls-files.ts';
 import { Secret } from '../secret.ts';
 import type { Context } from './command.ts';
+import { sslFilesOf } from './ssl-files.ts';
 
 /** One server that can be asked again and again; logs in at the first question, and anew when the session was lost. */
 export interface OneServer {
@@ -34,7 +36,7 @@ export async function openOneServer({ io, globals }: Context, target: Target, gi
     if (!globals.quiet) io.stderr.write(`${text}\n`);
   };
   const password = given ?? (io.env['PGPASSWORD'] === undefined || io.env['PGPASSWORD'] === '' ? await passwordInFile(target, io.env, warn) : new Secret(io.env['PGPASSWORD']));
-  const way: Way = { host, address, target, root: await rootCertificates(target, io.env), login: { user: target.user, database: target.database, password, deadlineMs: timeoutMs, signal: io.signal } };
+  const way: Way = { host, address, target, files: 'socket' in address ? NO_FILES : await sslFilesOf(target, homeIn(io.env)), login: { user: target.user, database: target.database, password, deadlineMs: timeoutMs, signal: io.signal } };
   let open: { readonly session: Session; readonly server: Server } | null = null;
   return {
     target,
@@ -74,63 +76,22 @@ interface Way {
   readonly host: Host;
   readonly address: Address;
   readonly target: Target;
-  readonly root: string | null;
+  readonly files: TlsFiles;
   readonly login: Login & { readonly deadlineMs: number };
 }
 
 type Enter<T> = (stream: Duplex, login: Login) => Promise<T>;
 
-/** The ways of each sslmode in libpq's order (documentation 34.1.2): the next one is tried where the server refuses the login, not the password. */
 async function logIn<T>(way: Way, enter: Enter<T>): Promise<T> {
-  const { sslMode } = way.target;
-  const local = 'socket' in way.address;
-  const second = local ? null : sslMode === 'allow' ? 'tls' : sslMode === 'prefer' ? 'plain' : null;
+  const { host, address, target, files, login } = way;
+  const open = async (): Promise<Duplex> => await host.connect(address, login.deadlineMs);
   try {
-    return await over(local || sslMode === 'disable' || sslMode === 'allow' ? 'plain' : 'tls', way, enter);
-  } catch (thrown) {
-    const refused = thrown instanceof PgreplError && ((thrown.code === 'login-refused' && thrown.details[0] === '28000') || (thrown.code === 'tls-failed' && sslMode === 'prefer'));
-    if (second === null || !refused) throw thrown;
-    return await over(second, way, enter);
-  }
-}
-
-async function over<T>(how: 'plain' | 'tls', way: Way, enter: Enter<T>): Promise<T> {
-  const { host, address, login } = way;
-  const stream = await host.connect(address, login.deadlineMs);
-  const safe = how === 'tls' && 'host' in address ? await encrypted(stream, address.host, way) : stream;
-  try {
-    return await enter(safe, login);
+    if ('socket' in address) return await enter(await open(), login);
+    return await enterBySslMode({ mode: target.sslMode, host: target.host, address: address.host, files, deadlineMs: login.deadlineMs }, open, async (stream) => await enter(stream, login));
   } catch (thrown) {
     if (!(thrown instanceof PgreplError) || thrown.code !== 'login-refused') throw thrown;
     const looked = login.password === null ? 'No password was found in ~/.pgpass or PGPASSWORD' : 'A password was given';
     throw thrown.as('refused', { hint: `${looked}; the role is ${printable(login.user)}, the database ${printable(login.database)}. --admin-password-file FILE brings a password, -U another role.` });
-  }
-}
-
-async function encrypted(stream: Duplex, address: string, { target, root, login }: Way): Promise<Duplex> {
-  const { sslMode } = target;
-  const verifies = sslMode === 'verify-ca' || sslMode === 'verify-full' || (sslMode === 'require' && root !== null);
-  const name = target.host === '' ? address : target.host;
-  const secure = await startTls(stream, { host: name, verifyHost: sslMode === 'verify-full' ? name : null, authorities: verifies ? root : null, deadlineMs: login.deadlineMs });
-  if (secure !== null) return secure;
-  if (sslMode === 'prefer') return stream;
-  stream.destroy();
-  throw new PgreplError('unreachable', 'tls-failed', `the server at ${name} offers no encryption, and sslmode=${sslMode} asks for it`);
-}
-
-/** PEM text, `system`, or `null` where nobody is to be proved. libpq checks the authority with `require` too, once the default file is there. */
-async function rootCertificates({ sslMode, sslRootCert }: Target, env: Context['io']['env']): Promise<string | null> {
-  if (sslMode === 'disable' || sslMode === 'allow' || sslMode === 'prefer') return null;
-  if (sslRootCert === 'system') {
-    if (sslMode === 'verify-full') return 'system';
-    throw usageError('sslmode-invalid', `sslrootcert=system goes with sslmode=verify-full alone, not with ${sslMode}`);
-  }
-  const path = sslRootCert ?? `${homeIn(env)}/.postgresql/root.crt`;
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if (sslMode === 'require' && (error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw usageError('root-certificate-missing', `the root certificates in ${path} cannot be read: ${(error as NodeJS.ErrnoException).code ?? String(error)}`, { hint: `sslmode=${sslMode} needs them.`, cause: error });
   }
 }
 

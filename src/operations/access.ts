@@ -1,13 +1,16 @@
 import type { Reason } from '../errors.ts';
 import { isIP } from 'node:net';
 import { cidrContains, hostCidr, parseAllowed } from '../postgres/address.ts';
-import { blockLines, firstRejecting, localPeerRule, parseHba, replicationRule } from '../postgres/hba-file.ts';
+import { blockLines, firstRejecting, localPeerRule, parseHba, plainRefused, replicationRule, sameDoor, type Door } from '../postgres/hba-file.ts';
 import type { NodePlace } from '../steps/world.ts';
 import type { NodeSpec } from '../topology/topology.ts';
 import type { ConfigFacts } from './config.ts';
 
 /** Name of the pg_ident map that lets the server's owner in as the superuser of a new cluster. */
 export const ADMIN_MAP = 'pgrepl';
+
+/** Name of the pg_ident map that lets the certificates of the nodes in as the replication role. */
+export const CERT_MAP = 'pgrepl_cert';
 
 /** Label of our block in pg_hba.conf and pg_ident.conf. */
 export function blockLabel(cluster: string): string {
@@ -39,8 +42,14 @@ export function leftOut(nodes: readonly NodeSpec[], ranges: readonly string[]): 
 }
 
 /** The rules of our block: the owner's way in where a map is needed, then the replication role from each range. */
-export function hbaRules(place: NodePlace, ranges: readonly string[], mapsOwner: boolean): readonly string[] {
-  return [...(mapsOwner ? [localPeerRule(place.adminUser, ADMIN_MAP)] : []), ...ranges.map((range) => replicationRule(place.replicationUser, range))];
+export function hbaRules(place: NodePlace, ranges: readonly string[], mapsOwner: boolean, onlyTls = false): readonly string[] {
+  const door = doorOf(place, onlyTls);
+  return [...(mapsOwner ? [localPeerRule(place.adminUser, ADMIN_MAP)] : []), ...ranges.map((range) => replicationRule(place.replicationUser, range, door)), ...(onlyTls ? [plainRefused(place.replicationUser)] : [])];
+}
+
+/** By certificate only where nobody comes without one: until then those who have no certificate in their file come by password. Pure. */
+export function doorOf(place: NodePlace, onlyTls: boolean): Door {
+  return { onlyTls, certMap: onlyTls && place.auth === 'cert' ? CERT_MAP : null };
 }
 
 /** Line of pg_ident.conf for exactly the server's owner. */
@@ -67,12 +76,14 @@ export function hbaTrouble(place: NodePlace, config: ConfigFacts, ranges: readon
   const present = blockLines(config.hba, blockLabel(place.cluster));
   if (present !== null && present.join('\n') === rules.join('\n')) return [];
   if (present !== null) {
-    const lost = present.filter((line) => !rules.includes(line));
+    const lost = present.filter((line) => !rules.some((rule) => sameDoor(rule, line)) && line !== plainRefused(place.replicationUser));
     if (lost.length > 0) {
       return lost.map((line) => ({ code: 'hba-entry-lost', node: place.name, message: `the block of pgrepl in ${config.hbaFile} has "${line}", which the cluster file does not ask for`, hint: 'Add its range to allow in the cluster file, or take the line out of the block.' }));
     }
   }
-  const open = lines.filter((line) => !overReject.includes(line.line));
+  const onlyTls = rules.includes(plainRefused(place.replicationUser));
+  const own = new Set(config.hba.split('\n').flatMap((line, index) => (line === plainRefused(place.replicationUser) ? [index + 1] : [])));
+  const open = lines.filter((line) => !overReject.includes(line.line) && !own.has(line.line) && !(onlyTls && line.type === 'hostnossl'));
   const rejecting = firstRejecting(open, place.replicationUser, ranges);
   if (rejecting === null) return [];
   return [

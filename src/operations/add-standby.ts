@@ -1,6 +1,7 @@
 import { PgreplError, refuseOn } from '../errors.ts';
 import { restoreCommandFor } from '../postgres/archive.ts';
 import { features } from '../postgres/features.ts';
+import { blockLines } from '../postgres/hba-file.ts';
 import type { Staging } from '../steps/staging.ts';
 import type { Step } from '../steps/index.ts';
 import type { World } from '../steps/world.ts';
@@ -23,6 +24,7 @@ import { NEEDS_SESSION } from './preflight.ts';
 import { renderAgain } from './render-again.ts';
 import { slotMayBeCut } from './slot-budget.ts';
 import { stagingFor } from './staging-place.ts';
+import { sslBetween } from './tls.ts';
 import type { AddStandby } from './wants.ts';
 
 /** What was seen for one new standby: where it comes from, and what is at its own place. */
@@ -55,7 +57,7 @@ export async function decideAddStandby(world: World, topology: Topology, want: A
   const sync = startedAgain && want.sync !== true ? NO_SYNC_CHANGE : joinSync(view, facts.primary, { ...facts.standby, spec: want.node }, { asked: want.sync === true, direct: facts.upstream === facts.primary });
   const change = (steps: readonly Step[], notices: readonly string[] = [], remains: PgreplError | null = null): Change => ({
     plan: { title, command: `pgrepl add-standby ${name}`, basis: basisOf(view), steps: withSync(steps, sync.after), notices: [...notices, ...sync.notices] },
-    edits: [{ edit: 'set-cluster', cluster: topology.cluster, replicationUser: topology.replicationUser }, { edit: 'put-node', node: spec }, ...sync.edits] satisfies TopologyEdit[],
+    edits: [{ edit: 'set-cluster', cluster: topology.cluster, replicationUser: topology.replicationUser, auth: topology.auth ?? 'password' }, { edit: 'put-node', node: spec }, ...sync.edits] satisfies TopologyEdit[],
     done: startedAgain ? `${name} runs as a standby of ${from}, from which it streams as soon as it has replayed what it holds back for its delay` : `${name} streams from ${from}, proved by a fresh record ${want.node.delay === undefined ? 'replayed' : 'received'} on it`,
     // Only a standby of the primary itself, and one that is not kept behind, can take over.
     next: ['pgrepl status', ...(facts.upstream === facts.primary && want.node.delay === undefined ? [`pgrepl switchover ${name}`] : [])],
@@ -69,7 +71,7 @@ export async function decideAddStandby(world: World, topology: Topology, want: A
   refuseOn(title, [...reasons, ...delayTrouble(name, need), ...included.reasons, ...machine.reasons, ...sync.reasons]);
   const { place, emptyHolder } = facts.standby.facts;
   const tidy: readonly Step[] = emptyHolder === null ? [] : [{ kind: 'finish-staging', node: name, staging: { holder: emptyHolder, pgdata: place.pgdata } }];
-  const rendered = made === 'no' ? [] : renderAgain(want, facts);
+  const rendered = made === 'no' ? [] : againWithDoors(want, facts);
   const late = delayNotices(name, from, need);
   if (made === 'streaming') return change([...rendered, ...(rendered.length === 0 ? [] : [proofOf(facts, want.node)]), ...tidy], late, waitsForStart(want, facts));
   if (made === 'running') return change([...rendered, proofOf(facts, want.node), ...tidy], late, waitsForStart(want, facts));
@@ -80,6 +82,33 @@ export async function decideAddStandby(world: World, topology: Topology, want: A
 /** The delay that a standby runs with is another one than it shall have. Pure. */
 function delayChanges(want: AddStandby, { standby }: AddStandbyFacts): boolean {
   return (valuesOf(standby.config?.standby ?? null).get('recovery_min_apply_delay') ?? '0') !== (want.node.delay ?? '0');
+}
+
+/** Its files anew; where it then comes by its certificate, that is proved before, and the way without one is closed after it is there. */
+function againWithDoors(want: AddStandby, facts: AddStandbyFacts): readonly Step[] {
+  const { view, primary, upstream, standby } = facts;
+  const files = renderAgain(want, facts);
+  const ssl = sslBetween(standby, upstream);
+  if (ssl.sslmode === undefined) return files;
+  const doors = openForStandbys(view, null, allowedRanges(view.nodes.map((node) => node.spec)), { ready: want.node.name, serves: want.node.name });
+  if (files.length === 0) return standby.facts.server === null ? [] : changedDoors(view, doors);
+  return [loginOf(standby, upstream, primary), ...files, ...(standby.facts.server === null ? [] : [proofOf(facts, want.node)]), ...doors];
+}
+
+/** Blocks that are not yet what they should be: the others would be no change, and make one of a run that has nothing to do. */
+function changedDoors(view: ClusterView, doors: readonly Step[]): readonly Step[] {
+  return doors.filter((step) => {
+    if (step.kind !== 'put-block') return true;
+    const { config } = viewOf(view, step.node) ?? {};
+    const text = step.path === config?.hbaFile ? config.hba : (config?.ident ?? null);
+    return text === null || (blockLines(text, step.label) ?? []).join('\n') !== step.lines.join('\n');
+  });
+}
+
+/** As the copy and the standby will come: from its machine, with its files. */
+function loginOf(standby: NodeView, upstream: NodeView, primary: NodeView): Step {
+  const { place } = standby.facts;
+  return { kind: 'prove-login', node: place.name, user: place.replicationUser, passfile: { node: place.name, path: place.passfile }, host: upstream.spec.host, port: upstream.spec.port, systemIdentifier: primary.facts.server?.systemIdentifier ?? null, ssl: sslBetween(standby, upstream) };
 }
 
 async function factsFor(world: World, view: ClusterView, want: AddStandby): Promise<AddStandbyFacts> {
@@ -138,8 +167,8 @@ export async function planCopy(world: World, want: AddStandby, facts: AddStandby
   return [
     ...openForStandbys(view, standby, allowedRanges(specs)),
     ...passfileSteps(view, primary),
-    // As the copy and the standby will: from its machine, with its passfile, by the rules as they are now.
-    { kind: 'prove-login', node: name, user: place.replicationUser, passfile: { node: name, path: place.passfile }, host: upstream.spec.host, port: upstream.spec.port, systemIdentifier },
+    // By the rules as they are now.
+    loginOf(standby, upstream, primary),
     {
       kind: 'prepare-staging',
       node: name,
@@ -166,6 +195,7 @@ export async function planCopy(world: World, want: AddStandby, facts: AddStandby
         maxRate: want.maxRate,
         tablespaces,
         waldir: want.node.waldir ?? null,
+        ssl: sslBetween(standby, upstream),
       },
     },
     ...(want.verify ? [{ kind: 'verify-backup', node: name, staging } as const] : []),
@@ -199,7 +229,7 @@ function waitsForStart(want: AddStandby, { standby }: AddStandbyFacts): PgreplEr
 
 function proofOf(facts: AddStandbyFacts, node: NodeSpec): Step {
   const delayed = node.delay !== undefined;
-  return { kind: 'prove-streaming', node: node.name, upstream: facts.upstream.spec.name, primary: facts.primary.spec.name, delayed, ...(delayed && alreadyMade(facts) !== 'no' ? { mayHoldBack: true } : {}) };
+  return { kind: 'prove-streaming', node: node.name, upstream: facts.upstream.spec.name, primary: facts.primary.spec.name, delayed, ...(sslBetween(facts.standby, facts.upstream).sslmode === undefined ? {} : { encrypted: true }), ...(delayed && alreadyMade(facts) !== 'no' ? { mayHoldBack: true } : {}) };
 }
 
 /** As it goes into the cluster file: the upstream is named only when it is not the primary. */

@@ -11,6 +11,8 @@ import { OWNED_CONF, outsideConfig, STANDBY_CONF, valuesOf, type ConfigFacts } f
 import { newPairOf, type NewPair } from './debian-pair.ts';
 import type { WholeConfiguration } from './includes.ts';
 import { listenOn, RECOVERY_SETTINGS, renderOwned, renderStandby } from './settings.ts';
+import { sslBetween } from './tls.ts';
+import { tlsSettings } from './tls-settings.ts';
 import type { AddStandby } from './wants.ts';
 
 /** Settings of replication that a copy takes over from our file of its upstream. */
@@ -57,6 +59,7 @@ export async function cloneConfiguration(world: World, want: AddStandby, facts: 
     if (written.has(name) || auto.has(name)) own[name] = { value: `${place.pgdata}${path}`, why: 'its own' };
   }
   for (const { name, value, why } of want.node.archive === undefined ? [] : archiveLines(want.node.archive)) own[name] = { value, why };
+  for (const { name, value, why } of tlsSettings(place.tls)) own[name] = { value, why };
   for (const [name, value] of Object.entries(set)) own[name] = { value, why: 'set in the cluster file' };
 
   const standbyText = renderStandby({
@@ -66,6 +69,7 @@ export async function cloneConfiguration(world: World, want: AddStandby, facts: 
     restoreCommand: restoreCommandFor(want.node),
     hasTriggerFile: features(server.versionNumber).promoteTriggerFile,
     fastRetry: false,
+    ssl: sslBetween(standby, upstream),
   });
   const strip = [...RECOVERY_SETTINGS, ...Object.keys(own).filter((name) => raised.some((one) => one.name === name) || (!(REQUIRED_PARAMETERS as readonly string[]).includes(name) && !KEPT.includes(name))), 'data_directory', 'hba_file', 'ident_file', 'external_pid_file'];
   const names = [...new Set(strip)].sort();

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { PgreplError, type Reason } from '../errors.ts';
 import type { Basis, Json } from '../plan/step.ts';
 import type { Inventory } from '../postgres/server.ts';
-import type { World } from '../steps/world.ts';
+import type { NodeWorld, World } from '../steps/world.ts';
 import type { NodeSpec, Topology } from '../topology/topology.ts';
 import { readConfig, type ConfigFacts } from './config.ts';
 import { seenTimeline, type NodeFacts } from './facts.ts';
@@ -16,6 +16,8 @@ export interface NodeView {
   readonly config: ConfigFacts | null;
   /** Of a running server that let us in. */
   readonly inventory: Inventory | null;
+  /** In its certificate, where nodes log in with theirs. */
+  readonly commonName?: string | null;
 }
 
 export interface ClusterView {
@@ -34,11 +36,20 @@ export async function observeCluster(world: World, topology: Topology, specs: re
       const seen = await observeNode(node, { timeoutMs: OBSERVE_MS, depth: 'change', signal: world.signal });
       if (seen.server?.superuser === false) throw notSuperuser(spec, seen);
       const readable = seen.directory === 'data';
-      const [config, inventory] = await Promise.all([readable ? readConfig(node, seen) : null, seen.server === null ? null : (await node.server()).inventory()]);
-      return { spec, facts: seen, config, inventory };
+      const [config, inventory, commonName] = await Promise.all([readable ? readConfig(node, seen) : null, seen.server === null ? null : (await node.server()).inventory(), commonNameOf(node)]);
+      return { spec, facts: seen, config, inventory, commonName };
     }),
   );
   return { topology, nodes };
+}
+
+/** A certificate that cannot be read is said by whoever needs it. */
+async function commonNameOf({ host, place: { auth, tls } }: NodeWorld): Promise<string | null> {
+  if (auth !== 'cert' || tls === undefined) return null;
+  const pem = await host.readText(tls.cert).catch(() => null);
+  if (pem === null) return null;
+  const { readCertificate } = await import('../postgres/certificate.ts');
+  return readCertificate(pem)?.commonName ?? null;
 }
 
 /** Files, settings, slots and roles are changed: nobody else may, and a managed service lets nobody (hazard M10). */

@@ -1,6 +1,7 @@
 import { PgreplError, refuseOn, type Reason } from '../errors.ts';
 import { restoreCommandFor } from '../postgres/archive.ts';
 import { features, isSupported } from '../postgres/features.ts';
+import { sslWords } from '../postgres/tls-files.ts';
 import type { Programs } from '../postgres/tools.ts';
 import { renderVersionNumber } from '../postgres/version.ts';
 import { ownedConfEdited } from '../postgres/conf-file.ts';
@@ -15,11 +16,14 @@ import { OWNED_CONF, outsideConfig, STANDBY_CONF, valuesOf, type ConfigFacts } f
 import { configFileOfPair, newPairOf, pairSteps, pairTrouble } from './debian-pair.ts';
 import { judgeNewService, judgeService } from './judge-service.ts';
 import { datedCopy, editedByHand, restoreWaits, settingsBehind, staleStandbys, standbyFileOf } from './init-primary-files.ts';
+import { describeDoor } from './open-for-standbys.ts';
 import { judgeRole } from './role.ts';
 import { cannotMake, NEEDS_SESSION, noPlaceForPassfile, noRoom, otherNodeMayRun, portInUse, serverWithoutDirectory } from './preflight.ts';
 import { offlineSettings } from './offline-settings.ts';
 import { ownedSettings, overridden, renderNoStandby, renderOwned, uncappedSlots, type OwnedSetting, type SettingsInput } from './settings.ts';
 import { settle } from './settle.ts';
+import { certificateRules, stillOpen, takesOnlyTls } from './tls.ts';
+import { tlsTrouble } from './tls-trouble.ts';
 import type { InitPrimary } from './wants.ts';
 import { wishTrouble } from './wished-settings.ts';
 import { ownerMap, socketDirectoryFor, stagingFor } from './staging-place.ts';
@@ -46,7 +50,7 @@ export async function decideInitPrimary(world: World, topology: Topology, want: 
     everyMs: 100,
   });
   const edits: TopologyEdit[] = [
-    { edit: 'set-cluster', cluster: topology.cluster, replicationUser: topology.replicationUser },
+    { edit: 'set-cluster', cluster: topology.cluster, replicationUser: topology.replicationUser, auth: topology.auth ?? 'password' },
     ...(want.node.archive === undefined ? [] : [{ edit: 'set-archive', archive: want.node.archive } as const]),
     { edit: 'put-node', node: want.node },
   ];
@@ -83,6 +87,7 @@ async function planNew(world: World, view: ClusterView, node: NodeView, want: In
     ...(want.node.archive === undefined ? [] : await archiveTrouble(world, place, want.node.archive, { effective: {}, config: null, set: want.node.set ?? {}, replace: false, systemIdentifier: null })),
     ...(await pairTrouble(world.node(place.name), node.facts)),
     ...(await judgeNewService(world.node(place.name))),
+    ...(await tlsTrouble(world, place)),
   ];
   const staging = node.facts.staging === null ? await stagingFor(world.node(place.name).host, place.pgdata) : { holder: node.facts.staging.holder, pgdata: place.pgdata };
   refuseOn(`init primary ${place.name}`, [...reasons, ...(await cannotMake(world, place, staging)), ...(node.facts.staging === null ? await noRoom(world, place) : []), ...(await noPlaceForPassfile(world, place))]);
@@ -91,6 +96,9 @@ async function planNew(world: World, view: ClusterView, node: NodeView, want: In
   const settings = ownedSettings({ place, effective: {}, atRestart: {}, config: null, fresh: true, walTotalBytes, slotRetainedBytes: 0, set: want.node.set ?? {}, socketDirectory: await socketDirectoryFor(host), archive: want.node.archive });
   const ranges = allowedRanges([want.node, ...view.nodes.filter((other) => other !== node).map((other) => other.spec)]);
   const map = ownerMap(place);
+  const serves = { serves: place.name };
+  const onlyTls = takesOnlyTls(view, node, serves);
+  const ident = [...(map ? identRules(place) : []), ...certificateRules(view, place)];
   const made = await newPairOf(world.node(place.name));
   const at = { node: place.name, staging, reload: false };
   const steps: Step[] = [
@@ -99,18 +107,18 @@ async function planNew(world: World, view: ClusterView, node: NodeView, want: In
     { ...at, kind: 'write-file', path: STANDBY_CONF, content: renderNoStandby(place, restoreCommandFor(want.node) ?? ''), what: 'a primary streams from nowhere', keepCopyAs: null },
     { ...at, kind: 'write-file', path: OWNED_CONF, content: renderOwned(place.name, settings), what: 'what replication needs', keepCopyAs: null },
     { ...at, kind: 'include-conf', path: 'postgresql.conf', include: OWNED_CONF },
-    ...(map ? [{ ...at, kind: 'put-block', path: 'pg_ident.conf', label: blockLabel(place.cluster), lines: identRules(place), what: `let ${place.osUser} in as ${place.adminUser}` } as const] : []),
-    { ...at, kind: 'put-block', path: 'pg_hba.conf', label: blockLabel(place.cluster), lines: hbaRules(place, ranges, map), what: `open replication for "${place.replicationUser}" from ${ranges.join(', ')}` },
+    ...(ident.length > 0 ? [{ ...at, kind: 'put-block', path: 'pg_ident.conf', label: blockLabel(place.cluster), lines: ident, what: map ? `let ${place.osUser} in as ${place.adminUser}` : `the certificates of the nodes are "${place.replicationUser}"` } as const] : []),
+    { ...at, kind: 'put-block', path: 'pg_hba.conf', label: blockLabel(place.cluster), lines: hbaRules(place, ranges, map, onlyTls), what: describeDoor(place, ranges, onlyTls) },
     { kind: 'publish-directory', node: place.name, staging, mode: 0o700, as: 'primary' },
     ...pairSteps(made, world.node(place.name)),
     { kind: 'start-server', node: place.name, directory: place.pgdata, configFile: null, as: 'primary' },
-    ...roleSteps(place, null),
+    ...roleSteps(place, null, onlyTls),
     { kind: 'check-settings', node: place.name, expect: expectations(settings) },
     ...(want.node.archive === undefined ? [] : [{ kind: 'prove-archiving', node: place.name } as const]),
     { kind: 'check-configuration', node: place.name, directory: place.pgdata, configFile: configFileOfPair(made) },
     { kind: 'finish-staging', node: place.name, staging },
   ];
-  return { steps, notices: want.node.archive === undefined ? [] : await archiveNotices(world, place, want.node.archive), remains: null };
+  return { steps, notices: [...(want.node.archive === undefined ? [] : await archiveNotices(world, place, want.node.archive)), ...stillOpen(view, node, serves)], remains: null };
 }
 
 async function planAdoption(world: World, view: ClusterView, node: NodeView, want: InitPrimary): Promise<Decided> {
@@ -142,7 +150,10 @@ async function planAdoption(world: World, view: ClusterView, node: NodeView, wan
   const ranges = allowedRanges([want.node, ...view.nodes.filter((other) => other !== node).map((other) => other.spec)]);
   // The map is ours only where we made the cluster: an adopted one lets its superuser in already.
   const map = (config.ident ?? '').includes(`# pgrepl begin ${blockLabel(place.cluster)}`);
-  const rules = hbaRules(place, ranges, map);
+  const serves = { serves: place.name };
+  const onlyTls = takesOnlyTls(view, node, serves);
+  const rules = hbaRules(place, ranges, map, onlyTls);
+  const ident = [...(map ? identRules(place) : []), ...certificateRules(view, place)];
   const role = server === null ? { reasons: [], notices: [] } : await judgeRole(world, place);
   refuseOn(title, [
     ...supported(programs),
@@ -155,13 +166,14 @@ async function planAdoption(world: World, view: ClusterView, node: NodeView, wan
     ...role.reasons,
     ...(starts ? await judgeService(world.node(place.name), ['start']) : want.restart ? await judgeService(world.node(place.name), ['stop', 'start']) : []),
     ...(await noPlaceForPassfile(world, place)),
+    ...(await tlsTrouble(world, place)),
   ]);
 
   const waiting = starts ? [] : [...settings.filter((setting) => setting.restart && setting.expect !== null).map((setting) => setting.name), ...(await setThatNeedStart(world, place, config, input.set)), ...restoreWaits(input, want, programs.versionNumber)];
   const restarts = waiting.length > 0 && want.restart;
   const takesReplication = starts || restarts || (Number(input.effective['max_wal_senders']?.value ?? '0') > 0 && input.effective['wal_level']?.value !== 'minimal');
   const at = { node: place.name, staging: null, reload: !starts };
-  const what = `open replication for "${place.replicationUser}" from ${ranges.join(', ')}`;
+  const what = describeDoor(place, ranges, onlyTls);
   const uncapped = uncappedSlots(input);
   const archives = want.node.archive !== undefined && (starts || restarts || ['on', 'always'].includes(server.settings['archive_mode']?.value ?? 'off'));
   const onReturn = restarts ? [{ kind: 'restart-on-return', node: place.name, directory: place.pgdata, configFile, because: waiting } as const] : [];
@@ -172,15 +184,16 @@ async function planAdoption(world: World, view: ClusterView, node: NodeView, wan
       ...(config.standby === null || ownedConfEdited(config.standby) || valuesOf(config.standby).get('restore_command') !== valuesOf(standbyFileOf(place, input, want)).get('restore_command') ? [{ ...at, kind: 'write-file', path: `${config.folder}/${STANDBY_CONF}`, content: standbyFileOf(place, input, want), what: 'a primary streams from nowhere', keepCopyAs: datedCopy(config, STANDBY_CONF) } as const] : []),
       { ...at, kind: 'write-file', path: `${config.folder}/${OWNED_CONF}`, content: renderOwned(place.name, settings), what: 'what replication needs', keepCopyAs: datedCopy(config, OWNED_CONF) },
       { ...at, kind: 'include-conf', path: config.confFile, include: OWNED_CONF },
+      ...(place.auth === 'cert' ? [{ ...at, kind: 'put-block', path: config.identFile, label: blockLabel(place.cluster), lines: ident, what: `the certificates of the nodes are "${place.replicationUser}"` } as const] : []),
       { ...at, kind: 'put-block', path: config.hbaFile, label: blockLabel(place.cluster), lines: rules, what },
       ...(starts ? [{ kind: 'start-server', node: place.name, directory: place.pgdata, configFile, as: 'primary' } as const] : []),
       ...(restarts ? [{ kind: 'restart-server', node: place.name, directory: place.pgdata, configFile, as: 'primary', because: waiting } as const] : []),
-      ...roleSteps(place, server?.systemIdentifier ?? node.facts.control?.systemIdentifier ?? null, takesReplication),
+      ...roleSteps(place, server?.systemIdentifier ?? node.facts.control?.systemIdentifier ?? null, onlyTls, takesReplication),
       ...(node.facts.emptyHolder === null ? [] : [{ kind: 'finish-staging', node: place.name, staging: { holder: node.facts.emptyHolder, pgdata: place.pgdata } } as const]),
       ...checks(settings.filter((setting) => starts || restarts || !setting.restart), place, configFile),
       ...(archives ? [{ kind: 'prove-archiving', node: place.name } as const] : []),
     ],
-    notices: [...(uncapped === null ? [] : [uncapped]), ...role.notices, ...(want.node.archive === undefined ? [] : await archiveNotices(world, place, want.node.archive))],
+    notices: [...(uncapped === null ? [] : [uncapped]), ...role.notices, ...(want.node.archive === undefined ? [] : await archiveNotices(world, place, want.node.archive)), ...stillOpen(view, node, serves)],
     remains: waiting.length > 0 && !want.restart ? restartNeeded(place, waiting) : null,
   };
 }
@@ -241,12 +254,12 @@ function standsInTheWay(node: NodeView, want: InitPrimary): readonly Reason[] {
   }
 }
 
-function roleSteps(place: NodePlace, systemIdentifier: string | null, provable = true): readonly Step[] {
+function roleSteps(place: NodePlace, systemIdentifier: string | null, onlyTls: boolean, provable = true): readonly Step[] {
   const target = { host: place.host, port: place.port };
   return [
     { kind: 'write-passfile', node: place.name, path: place.passfile, user: place.replicationUser, targets: [target], from: null },
     { kind: 'create-role', node: place.name, user: place.replicationUser, passfile: place.passfile, ...target },
-    ...(provable ? [{ kind: 'prove-login', node: place.name, user: place.replicationUser, passfile: { node: place.name, path: place.passfile }, ...target, systemIdentifier } as const] : []),
+    ...(provable ? [{ kind: 'prove-login', node: place.name, user: place.replicationUser, passfile: { node: place.name, path: place.passfile }, ...target, systemIdentifier, ssl: sslWords(place, place), ...(onlyTls ? ({ onlyTls: true } as const) : {}) } as const] : []),
   ];
 }
 

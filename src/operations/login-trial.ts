@@ -5,6 +5,7 @@ import { blockLabel, hbaRules } from './access.ts';
 import type { AddStandbyFacts } from './add-standby.ts';
 import { hasMap } from './open-for-standbys.ts';
 import { knownPassword } from './role.ts';
+import { certificateRules, sslBetween, takesOnlyTls } from './tls.ts';
 
 /**
  * One replication login and one question at the upstream's address, from the machine of the new node (hazards D10, D35): a name that does
@@ -18,7 +19,7 @@ export async function loginTrial(world: World, facts: AddStandbyFacts, ranges: r
   if (password === null) return [];
   const { host, port } = upstream.spec;
   try {
-    const found = await world.node(place.name).proveLogin({ host, port }, place.replicationUser, password);
+    const found = await world.node(place.name).proveLogin({ host, port }, place.replicationUser, password, sslBetween(standby, upstream));
     const wanted = primary.facts.server?.systemIdentifier;
     if (found === wanted) return [];
     return [{ code: 'another-cluster', node: upstream.spec.name, message: `from the machine of ${place.name}, ${host}:${port} leads to another cluster (system identifier ${found}, not ${wanted ?? 'known'})`, hint: `host and port of ${upstream.spec.name} in the cluster file must lead to it from every node.`, next: ['pgrepl status'] }];
@@ -54,10 +55,13 @@ function reasonsFor(error: PgreplError, { upstream, standby }: AddStandbyFacts, 
 }
 
 /** The block in pg_hba.conf of the upstream is not what the plan makes it, or is not in force yet. */
-async function opensLater(world: World, { upstream }: AddStandbyFacts, ranges: readonly string[]): Promise<boolean> {
+async function opensLater(world: World, { upstream, view }: AddStandbyFacts, ranges: readonly string[]): Promise<boolean> {
   const { place } = upstream.facts;
   if (upstream.config === null) return false;
   const present = blockLines(upstream.config.hba ?? '', blockLabel(place.cluster));
-  if (present === null || present.join('\n') !== hbaRules(place, ranges, hasMap(upstream)).join('\n')) return true;
+  if (present === null || present.join('\n') !== hbaRules(place, ranges, hasMap(upstream), takesOnlyTls(view, upstream)).join('\n')) return true;
+  // A node that is new has a certificate that the map does not know yet.
+  const names = certificateRules(view, place);
+  if (names.length > 0 && !names.every((line) => blockLines(upstream.config?.ident ?? '', blockLabel(place.cluster))?.includes(line) === true)) return true;
   return !(await (await world.node(place.name).server()).hasLoaded(upstream.config.hbaFile));
 }

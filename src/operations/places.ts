@@ -35,6 +35,8 @@ export async function placesOf(topology: Topology, nodes: readonly NodeSpec[], m
         adminUser: node.adminUser ?? 'postgres',
         passfile,
         replicationUser: topology.replicationUser,
+        tls: node.tls,
+        auth: topology.auth,
       };
     }),
   );

@@ -15,6 +15,8 @@ import { cannotMake, noPlaceForPassfile, portInUse, serverWithoutDirectory } fro
 import { judgeRole } from './role.ts';
 import { roomReasons } from './room.ts';
 import type { NodeSpec } from '../topology/topology.ts';
+import { certificateMissing, takesOnlyTls } from './tls.ts';
+import { tlsTrouble } from './tls-trouble.ts';
 import type { AddStandby } from './wants.ts';
 import { tooLow, wishTrouble } from './wished-settings.ts';
 
@@ -23,7 +25,7 @@ const SENDERS_NEEDED = 3;
 
 /** Everything that stands in the way, all at once, before anything is touched. Reads only. */
 export async function preflightAddStandby(world: World, want: AddStandby, facts: AddStandbyFacts, made: ReturnType<typeof alreadyMade>): Promise<readonly Reason[]> {
-  const wishes = await wishReasons(world, want, facts);
+  const wishes = [...(await wishReasons(world, want, facts)), ...certificateMissing(facts.standby, facts.primary), ...(await tlsTrouble(world, facts.standby.facts.place))];
   if (made === 'streaming') return wishes;
   if (made !== 'no') return [...wrongUpstream(want, facts), ...wishes, ...(made === 'stopped' ? await judgeService(world.node(want.node.name), ['start']) : [])];
   const source = [...upstreamReasons(want, facts), ...(await loginReasons(world, facts))];
@@ -217,7 +219,7 @@ function accessReasons(want: AddStandby, facts: AddStandbyFacts): readonly Reaso
   for (const node of view.nodes) {
     const server = node.facts.server;
     if (node === standby || server === null || node.config === null) continue;
-    reasons.push(...hbaTrouble(node.facts.place, node.config, ranges, hbaRules(node.facts.place, ranges, hasMap(node)), [], features(server.versionNumber).hbaJoinsLines));
+    reasons.push(...hbaTrouble(node.facts.place, node.config, ranges, hbaRules(node.facts.place, ranges, hasMap(node), takesOnlyTls(facts.view, node, { ready: want.node.name })), [], features(server.versionNumber).hbaJoinsLines));
   }
   return reasons;
 }

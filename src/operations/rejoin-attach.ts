@@ -14,6 +14,7 @@ import { tooLow } from './rejoin-parameters.ts';
 import type { NodeLog } from './rejoin-verdict.ts';
 import { followSteps, leftBehind } from './role-change.ts';
 import { RECOVERY_SETTINGS } from './settings.ts';
+import { sslBetween } from './tls.ts';
 
 /** The upstream that lists it as streaming, under its own name. Pure. */
 export function attachedTo(view: ClusterView, node: NodeView): NodeView | undefined {
@@ -38,7 +39,7 @@ export async function planNothingNeeded(world: World, facts: RejoinFacts, log: N
   const steps: readonly Step[] = [
     ...passfileSteps(view, primary),
     ...openForStandbys(view, null, allowedRanges(view.nodes.map((one) => one.spec))),
-    { kind: 'prove-login', node: name, user: place.replicationUser, passfile: { node: name, path: node.facts.place.passfile }, host: upstream.spec.host, port: upstream.spec.port, systemIdentifier: primary.facts.server?.systemIdentifier ?? null },
+    { kind: 'prove-login', node: name, user: place.replicationUser, passfile: { node: name, path: node.facts.place.passfile }, host: upstream.spec.host, port: upstream.spec.port, systemIdentifier: primary.facts.server?.systemIdentifier ?? null, ssl: sslBetween(node, upstream) },
     { kind: 'create-slot', node: upstream.spec.name, slot: name, claimedBy: null },
     ...(running
       ? [...followSteps(node, upstream, primary), ...oldSlots(view, node, upstream)]

@@ -6,10 +6,11 @@ import { ownEntries, type KeptMarker, type KeptPlace } from '../steps/kept.ts';
 import type { Step } from '../steps/index.ts';
 import { rewindPassfile } from '../steps/rewind-access.ts';
 import type { World } from '../steps/world.ts';
-import { allowedRanges, blockLabel } from './access.ts';
+import { allowedRanges, blockLabel, doorOf } from './access.ts';
 import type { ClusterView, NodeView } from './cluster.ts';
 import { folderOf, outsideConfig, STANDBY_CONF } from './config.ts';
 import { openForStandbys, passfileSteps } from './open-for-standbys.ts';
+import { sslBetween, takesOnlyTls } from './tls.ts';
 import { filesFrom, hasSegments } from './rejoin-log.ts';
 import type { LogVerdict, NodeLog, ServerLog } from './rejoin-verdict.ts';
 import { standbyFile } from './role-change.ts';
@@ -103,7 +104,7 @@ export function rewindSteps(plan: RewindPlan): readonly Step[] {
   return [
     ...passfileSteps(view, primary),
     ...openForStandbys(view, null, ranges),
-    { kind: 'prove-login', node: name, user: primaryPlace.replicationUser, passfile: { node: name, path: place.passfile }, host: primary.spec.host, port: primary.spec.port, systemIdentifier: facts.systemIdentifier },
+    { kind: 'prove-login', node: name, user: primaryPlace.replicationUser, passfile: { node: name, path: place.passfile }, host: primary.spec.host, port: primary.spec.port, systemIdentifier: facts.systemIdentifier, ssl: sslBetween(node, primary) },
     { kind: 'create-slot', node: source, slot: name, claimedBy: null },
     { kind: 'see-timeline', node: source, timeline: facts.timeline },
     ...(access === null ? [] : [{ kind: 'allow-rewind', ...access } as const]),
@@ -118,7 +119,7 @@ export function rewindSteps(plan: RewindPlan): readonly Step[] {
       systemIdentifier: facts.systemIdentifier,
       timeline: facts.timeline,
       place: kept,
-      options: { directory: place.pgdata, configFile: marker.configFile, host: primary.spec.host, port: primary.spec.port, user: primaryPlace.replicationUser, passfile: rewindPassfile(place.passfile), restoreTargetWal: marker.restoreTargetWal },
+      options: { directory: place.pgdata, configFile: marker.configFile, host: primary.spec.host, port: primary.spec.port, user: primaryPlace.replicationUser, passfile: rewindPassfile(place.passfile), ssl: sslBetween(node, primary), restoreTargetWal: marker.restoreTargetWal },
       copyInstead,
     },
     { kind: 'restore-own-files', ...at, place: kept },
@@ -142,6 +143,8 @@ export function accessOf(view: ClusterView, node: NodeView, primary: NodeView): 
     passfile: { node: place.name, path: rewindPassfile(place.passfile), from: place.passfile },
     host: primary.spec.host,
     port: primary.spec.port,
+    door: doorOf(primary.facts.place, takesOnlyTls(view, primary)),
+    ssl: sslBetween(node, primary),
   };
 }
 

@@ -6,6 +6,7 @@ import { CLONE_SETTINGS } from './clone-configuration.ts';
 import { OWNED_CONF, STANDBY_CONF, valuesOf } from './config.ts';
 import { standbyFile } from './role-change.ts';
 import { listenOn, renderOwned } from './settings.ts';
+import { tlsSettings } from './tls-settings.ts';
 import type { AddStandby } from './wants.ts';
 
 /**
@@ -26,6 +27,7 @@ export function renderAgain(want: AddStandby, facts: AddStandbyFacts): readonly 
   const archive = want.node.archive === undefined ? [] : archiveLines(want.node.archive);
   // always is as good, and only a restart would make it on.
   for (const { name, value } of archive) if (name !== 'archive_mode' || wanted.get(name) !== 'always') wanted.set(name, value);
+  for (const { name, value } of tlsSettings(place.tls)) wanted.set(name, value);
   for (const [name, value] of Object.entries(set)) wanted.set(name, value);
   present.forEach((_, name) => {
     if (name === 'include') wanted.set(name, STANDBY_CONF);

@@ -14,6 +14,7 @@ import { outsideConfig, STANDBY_CONF, valuesOf } from './config.ts';
 import { judgeService } from './judge-service.ts';
 import { pointsTo } from './roles.ts';
 import { healSync } from './carry-sync.ts';
+import { sslBetween } from './tls.ts';
 import { RECOVERY_SETTINGS, renderNoStandby, renderStandby, restoreCommandIn } from './settings.ts';
 
 /** The standby file of `node`, streaming from `upstream`. Pure. */
@@ -32,6 +33,7 @@ export function standbyFile(node: NodeView, upstream: NodeView, fastRetry = fals
       restoreCommand: restoreCommandFor(node.spec),
       hasTriggerFile: version > 0 && features(version).promoteTriggerFile,
       fastRetry,
+      ssl: sslBetween(node, upstream),
     }),
     what: fastRetry ? `stream from ${upstream.spec.name}, and look for WAL every 5 ms until the switchover is over` : `stream from ${upstream.spec.name}`,
     keepCopyAs: null,

@@ -4,8 +4,10 @@ import { renderConninfo } from '../postgres/conninfo.ts';
 import { renderOwnedConf } from '../postgres/conf-file.ts';
 import { settingBytes } from '../postgres/units.ts';
 import type { Setting } from '../postgres/server.ts';
+import type { SslWords } from '../postgres/tls-files.ts';
 import type { NodePlace } from '../steps/world.ts';
 import { STANDBY_CONF, valuesOf, type ConfigFacts } from './config.ts';
+import { tlsSettings } from './tls-settings.ts';
 
 /** One line of our file. `expect`: how pg_settings shows it; `null` when only the server knows its unit. */
 export interface OwnedSetting {
@@ -115,6 +117,8 @@ export function ownedSettings(input: SettingsInput): readonly OwnedSetting[] {
   need('listen_addresses', listenOn(host, now('listen_addresses') ?? 'localhost'), 'where standbys and clients connect', listens, { restart: true });
   if (input.fresh || mine.has('port')) need('port', String(input.place.port), 'as in the cluster file', is(String(input.place.port)), { restart: true });
   if (input.fresh || mine.has('cluster_name')) need('cluster_name', input.place.name, 'shows in ps, and names the standby to its upstream', is(input.place.name), { restart: true });
+  // A value that is there already is another certificate, which nobody may lose unasked: what the cluster file says is what is wanted.
+  for (const { name, value, why } of tlsSettings(input.place.tls)) need(name, value, why, is(value), { restart: false });
   const sockets = input.socketDirectory ?? mine.get('unix_socket_directories');
   if (sockets !== undefined) need('unix_socket_directories', sockets, 'the owner of the server may not write the usual place', is(sockets), { restart: true });
   for (const [name, value] of Object.entries(input.set)) lines.push({ name, value, why: 'set in the cluster file', expect: null, restart: false, overruled: false });
@@ -184,6 +188,8 @@ export interface StandbySettings {
   readonly hasTriggerFile: boolean;
   /** Just before a switchover: 5 ms keep a promote from sleeping out the default 5 seconds (xlogrecovery.c, WaitForWALToBecomeAvailable). */
   readonly fastRetry: boolean;
+  /** How it connects; without any word encrypted where the upstream offers it. */
+  readonly ssl: SslWords;
 }
 
 /** pgrepl.standby.conf of a standby: where it streams from, and blanks for whatever else could stop or redirect it (hazards A11, A13, D06, D07). */
@@ -195,7 +201,7 @@ export function renderStandby(wanted: StandbySettings): string {
     user: place.replicationUser,
     passfile: place.passfile,
     application_name: place.name,
-    sslmode: 'prefer',
+    ...(wanted.ssl.sslmode === undefined ? { sslmode: 'prefer' } : wanted.ssl),
     keepalives_idle: '10',
     keepalives_interval: '5',
     keepalives_count: '3',

@@ -7,6 +7,7 @@ import type { Change } from './change.ts';
 import { basisOf, describeNode, type ClusterView, type NodeView } from './cluster.ts';
 import { outsideConfig } from './config.ts';
 import { openForStandbys, passfileSteps } from './open-for-standbys.ts';
+import { sslBetween } from './tls.ts';
 import { judgeCandidate, judgePrimary, whatBreaks } from './preflight-promote.ts';
 import { preparedFor } from './roles.ts';
 import { carrySync, type SyncChange } from './carry-sync.ts';
@@ -78,6 +79,7 @@ function stepsOf(view: ClusterView, primary: NodeView, candidate: NodeView, sibl
     host: node.spec.host,
     port: node.spec.port,
     systemIdentifier,
+    ssl: sslBetween(node, node),
   });
   const running = primary.facts.server !== null;
   const moved = [candidate, ...siblings];

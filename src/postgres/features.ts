@@ -43,6 +43,8 @@ const TABLE = {
   checksumsByDefault: { since: 18 },
   /** `pg_basebackup --compress=server-…`. */
   basebackupServerCompression: { since: 15 },
+  /** libpq compares an address with the addresses in a certificate; before, with its DNS names only. */
+  libpqVerifiesAddresses: { since: 15 },
   /** `scram_iterations` exists; before, every verifier has 4096. */
   scramIterations: { since: 16 },
   /** libpq knows `target_session_attrs=prefer-standby`; before, it tells primaries from standbys by `read-write` alone. */

@@ -15,9 +15,39 @@ export function quoteHba(name: string): string {
   return `"${name.replace(/"/g, '""')}"`;
 }
 
-/** The rule that lets this role replicate from this range by password, in the columns of the sample file. Throws as `quoteHba` and `parseCidr`. */
-export function replicationRule(role: string, cidr: string): string {
-  return columns('host', 'replication', quoteHba(role), parseCidr(cidr), 'scram-sha-256');
+/** How a role comes in over TCP: with or without TLS and by password, with TLS alone, or by its certificate as a map of pg_ident.conf knows it. */
+export interface Door {
+  readonly onlyTls: boolean;
+  /** `null`: by password. */
+  readonly certMap: string | null;
+}
+
+const OPEN: Door = { onlyTls: false, certMap: null };
+
+/** The rule that lets this role replicate from this range, in the columns of the sample file. Throws as `quoteHba` and `parseCidr`. */
+export function replicationRule(role: string, cidr: string, door: Door = OPEN): string {
+  return columns(door.onlyTls ? 'hostssl' : 'host', 'replication', quoteHba(role), parseCidr(cidr), methodOf(door));
+}
+
+/** The rule that lets this role into one database from this range. Throws as `replicationRule`. */
+export function databaseRule(database: string, role: string, cidr: string, door: Door = OPEN): string {
+  return columns(door.onlyTls ? 'hostssl' : 'host', database, quoteHba(role), parseCidr(cidr), methodOf(door));
+}
+
+/** The rule that turns replication of this role away where it is not encrypted, whatever the rules below say. Throws as `quoteHba`. */
+export function plainRefused(role: string): string {
+  return columns('hostnossl', 'replication', quoteHba(role), 'all', 'reject');
+}
+
+/** Whether two rules let the same in, however they do it: the way in may change, that there is one may not. */
+export function sameDoor(a: string, b: string): boolean {
+  const who = (line: string): string => line.trim().split(/\s+/).slice(1).join(' ').replace(/ (?:scram-sha-256|cert map=\S+)$/, '');
+  return who(a) === who(b);
+}
+
+/** The method `cert` alone asks for a certificate of an authority that the server trusts, and compares its common name (documentation 20.12). */
+function methodOf({ certMap }: Door): string {
+  return certMap === null ? 'scram-sha-256' : `cert map=${certMap}`;
 }
 
 /** The rule that lets this role in over the Unix socket when the pg_ident map says so. Throws as `quoteHba`. */

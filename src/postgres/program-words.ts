@@ -79,13 +79,13 @@ export function programWords({ binDir, versionNumber, locale }: FoundPrograms): 
 }
 
 /** Passwords are in the passfile alone: with PGPASSWORD or a password here they would be written down on the way (hazard C02). */
-function upstreamOf({ host, port, user, passfile, applicationName }: BaseBackupOptions): string {
-  return renderConninfo({ host, port: String(port), user, passfile, application_name: applicationName });
+function upstreamOf({ host, port, user, passfile, applicationName, ssl }: BaseBackupOptions): string {
+  return renderConninfo({ host, port: String(port), user, passfile, application_name: applicationName, ...ssl });
 }
 
 /** It reads the functions of pg_rewind in the database `postgres`, where they are granted. */
-function sourceOf({ host, port, user, passfile }: RewindOptions): string {
-  return renderConninfo({ host, port: String(port), user, dbname: 'postgres', passfile, application_name: 'pgrepl_rewind' });
+function sourceOf({ host, port, user, passfile, ssl }: RewindOptions): string {
+  return renderConninfo({ host, port: String(port), user, dbname: 'postgres', passfile, application_name: 'pgrepl_rewind', ...ssl });
 }
 
 /** pg_basebackup splits the mapping at the first `=` that has no backslash. */

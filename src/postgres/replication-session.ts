@@ -9,7 +9,7 @@ import { openReplicationSession, type Login, type Session } from './session.ts';
 const DEADLINE_MS = 10_000;
 
 /** Logs in for physical replication and returns the system identifier of the server. Closes the stream. Throws `login-refused`, … */
-export async function replicationIdentify(stream: Duplex, user: string, password: Secret, node?: string): Promise<string> {
+export async function replicationIdentify(stream: Duplex, user: string, password: Secret | null, node?: string): Promise<string> {
   const session = await openReplicationSession(stream, { user, password, deadlineMs: DEADLINE_MS, node });
   try {
     return await identifySystem(session, node);

@@ -255,6 +255,8 @@ export interface Server {
   /** What the process that replays waits for, as pg_stat_activity names it (`RestoreCommand` from 15 on, …); `null`: nothing, or there is none. */
   startupWait(): Promise<string | null>;
   role(name: string): Promise<RoleFacts | null>;
+  /** Whether a standby of this name streams over TLS (pg_stat_ssl). */
+  senderIsEncrypted(applicationName: string): Promise<boolean>;
   /** LOGIN REPLICATION and nothing more; the verifier is sent, never the password. Idempotent: an existing role gets these. */
   createRole(name: string, verifier: Secret): Promise<void>;
   dropRole(name: string): Promise<void>;

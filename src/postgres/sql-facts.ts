@@ -18,7 +18,7 @@ const SETTINGS = [
   'synchronous_standby_names', 'synchronous_commit', 'synchronized_standby_slots', 'sync_replication_slots', 'cluster_name',
   'unix_socket_directories', 'shared_preload_libraries', 'data_directory_mode', 'full_page_writes', 'fsync', 'wal_retrieve_retry_interval',
   'wal_receiver_timeout', 'wal_receiver_status_interval', 'wal_sender_timeout', 'tcp_keepalives_idle', 'promote_trigger_file', 'allow_alter_system', 'logging_collector', 'log_directory',
-  'idle_replication_slot_timeout', 'ssl', 'password_encryption', 'server_version', 'server_version_num', 'external_pid_file', 'restart_after_crash',
+  'idle_replication_slot_timeout', 'ssl', 'ssl_cert_file', 'ssl_key_file', 'ssl_ca_file', 'password_encryption', 'server_version', 'server_version_num', 'external_pid_file', 'restart_after_crash',
 ];
 
 /**

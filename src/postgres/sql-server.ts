@@ -68,6 +68,7 @@ export function openServer(session: Session, { signal, openDatabase, guard, modi
     databaseHealth: async () => await askDatabases(session, openDatabase, signal),
     pulse: async () => parsePulse((await ask(PULSE_QUERY))[0]),
     hasClient: async (applicationName) => (await one(CLIENT_QUERY, [applicationName]))?.['there'] === 'true',
+    senderIsEncrypted: async (applicationName) => (await one(SENDER_SSL_QUERY, [applicationName]))?.['encrypted'] === 'true',
     unloggedTables: async () => await askUnloggedTables(session, openDatabase, signal),
     collationMismatches: async () => (features(versionNumberOf(session.serverVersion)).collationVersionPerDatabase ? (await ask(COLLATIONS_QUERY)).map((row) => row['says'] ?? '') : []),
     positions: async () => parsePositions((await ask(POSITIONS_QUERY, { name: 'positions', deadlineMs: 10_000 }))[0]),
@@ -205,6 +206,9 @@ const LOAD_TIME_QUERY = 'SELECT extract(epoch FROM pg_conf_load_time())::text AS
 
 const LOADED_QUERY = `
 SELECT extract(epoch FROM pg_conf_load_time())::text AS loaded, extract(epoch FROM (pg_stat_file($1, true)).modification)::text AS written`;
+
+const SENDER_SSL_QUERY = `
+SELECT bool_or(s.ssl)::text AS encrypted FROM pg_catalog.pg_stat_replication AS r JOIN pg_catalog.pg_stat_ssl AS s ON s.pid = r.pid WHERE r.application_name = $1 AND r.state = 'streaming'`;
 
 const START_ONLY_QUERY = `
 SELECT name, pending_restart::text AS pending FROM pg_catalog.pg_settings WHERE context = 'postmaster' AND name = ANY ($1::text[])`;

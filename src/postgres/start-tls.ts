@@ -2,15 +2,16 @@ import type { Duplex } from 'node:stream';
 import { isIP } from 'node:net';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import { PgreplError } from '../errors.ts';
+import { refuseOtherHost } from './server-identity.ts';
+import type { TlsFiles } from './tls-files.ts';
 
 /** Length and code of an SSLRequest (protocol documentation 55.7). */
 const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]);
 
-export interface Tls {
+export interface Tls extends Partial<TlsFiles> {
   /** The name or address that the certificate must be for; `null`: any. */
   readonly verifyHost: string | null;
-  /** Certificates that may have signed it, PEM. `null`: it is encrypted and nobody is proved. `system`: those of Node. */
-  readonly authorities: string | null;
+  /** The name or address that is connected to. */
   readonly host: string;
   readonly deadlineMs: number;
 }
@@ -62,13 +63,18 @@ async function answer(stream: Duplex): Promise<'S' | 'N'> {
 }
 
 async function encrypted(stream: Duplex, tls: Tls): Promise<Duplex> {
+  const { root = null, crl = null, cert = null, key = null, verifyHost } = tls;
   const options: ConnectionOptions = {
     socket: stream,
-    rejectUnauthorized: tls.authorities !== null,
-    ...(tls.authorities === null || tls.authorities === 'system' ? {} : { ca: tls.authorities }),
+    rejectUnauthorized: root !== null,
+    ...(root === null || root === 'system' ? {} : { ca: root }),
+    ...(crl === null ? {} : { crl }),
+    ...(cert === null || key === null ? {} : { cert, key }),
     ...(isIP(tls.host) === 0 ? { servername: tls.host } : {}),
-    host: tls.verifyHost ?? tls.host,
-    ...(tls.verifyHost === null ? { checkServerIdentity: () => undefined } : {}),
+    host: verifyHost ?? tls.host,
+    // What libpq asks of the server too; older ones speak TLS 1.2 alone.
+    minVersion: 'TLSv1.2',
+    checkServerIdentity: (_, peer) => (verifyHost === null ? undefined : refuseOtherHost(verifyHost, peer)),
   };
   return await new Promise((resolve, reject) => {
     const secure = connectTls(options);

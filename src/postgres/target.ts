@@ -18,6 +18,10 @@ export interface Target {
   readonly sslMode: SslMode;
   /** `null`: the default file, when there is one. */
   readonly sslRootCert: string | null;
+  /** Own certificate, its key, and the list of revoked ones; `null`: the default files, where they exist. */
+  readonly sslCert: string | null;
+  readonly sslKey: string | null;
+  readonly sslCrl: string | null;
   /** `null`: the default file. */
   readonly passfile: string | null;
 }
@@ -43,9 +47,10 @@ const ONLY: Readonly<Record<string, readonly string[]>> = {
   gssencmode: ['disable', 'prefer'],
   channel_binding: ['disable', 'prefer'],
   sslnegotiation: ['postgres'],
+  sslcertmode: ['allow'],
   replication: ['false', 'off', 'no', '0'],
 };
-const READ = new Set(['host', 'hostaddr', 'port', 'user', 'dbname', 'sslmode', 'sslrootcert', 'passfile']);
+const READ = new Set(['host', 'hostaddr', 'port', 'user', 'dbname', 'sslmode', 'sslrootcert', 'sslcert', 'sslkey', 'sslcrl', 'passfile']);
 
 /**
  * The server that these words mean, as psql would take them: an option wins over the connection string, that over the environment. The
@@ -64,6 +69,7 @@ export function parseTarget(words: TargetWords, env: Env): Target {
   const host = from('host', words.host, 'PGHOST') ?? '';
   // An address of the connection string is one of its host, and not of a host that was typed.
   const hostAddress = words.host === undefined ? (from('hostaddr', undefined, 'PGHOSTADDR') ?? null) : null;
+  const sslRootCert = from('sslrootcert', undefined, 'PGSSLROOTCERT') ?? null;
   for (const each of [host, hostAddress ?? '']) if (each.includes(',')) throw severalHosts();
   return {
     host,
@@ -71,8 +77,12 @@ export function parseTarget(words: TargetWords, env: Env): Target {
     port: portOf(from('port', words.port, 'PGPORT') ?? '5432'),
     user: from('user', words.user, 'PGUSER') ?? 'postgres',
     database: (inDatabase ? undefined : nonEmpty(words.database)) ?? nonEmpty(pairs['dbname']) ?? nonEmpty(env['PGDATABASE']) ?? 'postgres',
-    sslMode: sslModeOf(from('sslmode', undefined, 'PGSSLMODE') ?? 'prefer'),
-    sslRootCert: from('sslrootcert', undefined, 'PGSSLROOTCERT') ?? null,
+    // conninfo_add_defaults of fe-connect.c.
+    sslMode: sslModeOf(from('sslmode', undefined, 'PGSSLMODE') ?? (sslRootCert === 'system' ? 'verify-full' : 'prefer')),
+    sslRootCert,
+    sslCert: from('sslcert', undefined, 'PGSSLCERT') ?? null,
+    sslKey: from('sslkey', undefined, 'PGSSLKEY') ?? null,
+    sslCrl: from('sslcrl', undefined, 'PGSSLCRL') ?? null,
     passfile: from('passfile', undefined, 'PGPASSFILE') ?? null,
   };
 }

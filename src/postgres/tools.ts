@@ -2,6 +2,7 @@ import type { LiveProcess } from '../host/host.ts';
 import type { ControlData } from './control-data.ts';
 import type { Lsn } from './lsn.ts';
 import type { Service } from './service.ts';
+import type { SslWords } from './tls-files.ts';
 import type { Surroundings } from './surroundings.ts';
 import type { TimelineSpan } from './timeline.ts';
 
@@ -17,6 +18,7 @@ export interface BaseBackupOptions {
   readonly port: number;
   readonly user: string;
   readonly passfile: string;
+  readonly ssl?: SslWords | undefined;
   readonly slot: string;
   readonly applicationName: string;
   readonly checkpoint: 'fast' | 'spread';
@@ -53,6 +55,7 @@ export interface RewindOptions {
   readonly port: number;
   readonly user: string;
   readonly passfile: string;
+  readonly ssl?: SslWords | undefined;
   /** Fetches WAL that the directory no longer has by its own `restore_command`. */
   readonly restoreTargetWal: boolean;
 }

@@ -106,7 +106,7 @@ async function openStream({ place, host }: LiveLogin, address: Address): Promise
   if (place.connect !== 'tcp' || !('host' in address)) return await host.connect(address, CONNECT_MS);
   const [{ connectTo }, { startTls }] = await Promise.all([import('../host/connect.ts'), import('../postgres/start-tls.ts')]);
   const stream = await connectTo(address, null, CONNECT_MS);
-  return (await startTls(stream, { host: address.host, verifyHost: null, authorities: null, deadlineMs: CONNECT_MS })) ?? stream;
+  return (await startTls(stream, { host: address.host, verifyHost: null, deadlineMs: CONNECT_MS })) ?? stream;
 }
 
 async function readPidFile(host: Host, place: NodePlace): Promise<PidFile | null> {

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import { PgreplError, usageError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { readOnly as onlyReads } from '../host/read-only.ts';
@@ -10,6 +11,7 @@ import type { Service } from '../postgres/service.ts';
 import { replicationIdentify } from '../postgres/replication-session.ts';
 import { openSession, type Session } from '../postgres/session.ts';
 import { openServer } from '../postgres/sql-server.ts';
+import type { SslWords } from '../postgres/tls-files.ts';
 import type { Secret } from '../secret.ts';
 import { deferredHost } from './live-host.ts';
 import { glimpseLive, openLiveSession, type LiveLogin } from './live-server.ts';
@@ -33,6 +35,9 @@ export interface WorldOptions {
   /** Hears what is waited for before there is a plan. */
   readonly say?: ((line: string) => void) | undefined;
 }
+
+/** How long a login may take that shows a way. */
+const PROOF_MS = 10_000;
 
 /** What is kept of a node between two calls, whoever makes them: undo goes on with what the run has opened. */
 interface Kept {
@@ -104,6 +109,11 @@ export function createWorld(options: WorldOptions): LiveWorld {
 function nodeWorld(kept: Kept, options: WorldOptions, signal: AbortSignal, searches: Map<string, Promise<FoundPrograms>>): NodeWorld {
   const { place } = kept;
   const [host, login] = options.readOnly ? [onlyReads(kept.host), onlyReads(kept.login)] : [kept.host, kept.login];
+  // As libpq of this node would come.
+  const enter = async <T>(at: { readonly host: string; readonly port: number }, ssl: SslWords, then: (stream: Duplex) => Promise<T>): Promise<T> => {
+    const [{ enterBySslMode }, { sslWayFor }] = await Promise.all([import('../postgres/ssl-login.ts'), import('../postgres/ssl-way.ts')]);
+    return await enterBySslMode(await sslWayFor(host, at, ssl, PROOF_MS), async () => await host.connect({ host: at.host, port: at.port }, PROOF_MS), then);
+  };
   const world: NodeWorld = {
     place,
     host,
@@ -144,11 +154,10 @@ function nodeWorld(kept: Kept, options: WorldOptions, signal: AbortSignal, searc
     forget: async () => {
       await forget(kept);
     },
-    proveSession: async ({ host: address, port }, database, user, password) => {
-      const stream = await host.connect({ host: address, port }, 10_000);
-      await (await openSession(stream, { user, database, password, deadlineMs: 10_000, signal, node: place.name })).close();
+    proveSession: async (at, database, user, password, ssl = {}) => {
+      await enter(at, ssl, async (stream) => { await (await openSession(stream, { user, database, password, deadlineMs: PROOF_MS, signal, node: place.name })).close(); });
     },
-    proveLogin: async ({ host: address, port }, user, password) => await replicationIdentify(await host.connect({ host: address, port }, 10_000), user, password, place.name),
+    proveLogin: async (at, user, password, ssl = {}) => await enter(at, ssl, async (stream) => await replicationIdentify(stream, user, password, place.name)),
   };
   return world;
 }

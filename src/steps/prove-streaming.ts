@@ -18,6 +18,8 @@ export interface ProveStreaming {
   readonly delayed: boolean;
   /** It was started again: one that holds back a commit for its delay connects only when it has replayed that, and to see it wait is enough. */
   readonly mayHoldBack?: true;
+  /** Its connection is encrypted, as the upstream sees it. */
+  readonly encrypted?: true;
 }
 
 /** As long as a standby needs to replay what the copy took with it and to connect. */
@@ -26,11 +28,11 @@ const DEADLINE_MS = 120_000;
 const DOWN_MS = 15_000;
 
 export const proveStreaming: Kind<ProveStreaming, null> = {
-  title: (step) => `prove that ${step.node} streams from ${step.upstream} and ${step.delayed ? 'receives' : 'replays'} a fresh record`,
+  title: (step) => `prove that ${step.node} streams from ${step.upstream} and ${step.delayed ? 'receives' : 'replays'} a fresh record${step.encrypted === true ? ', encrypted' : ''}`,
 
   preview: async (step) =>
     await Promise.resolve(
-      showsSql(`SELECT state FROM pg_stat_replication WHERE application_name = '${step.node}'`, `SELECT pg_logical_emit_message(true, 'pgrepl', …)`, step.delayed ? 'SELECT flushed_lsn FROM pg_stat_wal_receiver' : 'SELECT pg_last_wal_replay_lsn()'),
+      showsSql(step.encrypted === true ? `SELECT state, ssl FROM pg_stat_replication JOIN pg_stat_ssl USING (pid) WHERE application_name = '${step.node}'` : `SELECT state FROM pg_stat_replication WHERE application_name = '${step.node}'`, `SELECT pg_logical_emit_message(true, 'pgrepl', …)`, step.delayed ? 'SELECT flushed_lsn FROM pg_stat_wal_receiver' : 'SELECT pg_last_wal_replay_lsn()'),
     ),
 
   // Only the fresh record is proof, and writing it is not looking.
@@ -42,12 +44,14 @@ export const proveStreaming: Kind<ProveStreaming, null> = {
       async (say) => {
         const upstream = await (await world.node(step.upstream).server()).facts();
         const rows = upstream.senders.filter((sender) => sender.applicationName === step.node);
-        if (rows.some((row) => row.state === 'streaming')) return 'streams';
+        // One that has read another primary_conninfo just now may still come by the old connection.
+        const plain = step.encrypted === true && rows.length > 0 && !(await (await world.node(step.upstream).server()).senderIsEncrypted(step.node));
+        if (rows.some((row) => row.state === 'streaming') && !plain) return 'streams';
         if (step.mayHoldBack === true && (await holdsBack(step, world))) {
           tell.progress({ phase: `${step.node} holds back a commit for its delay, and connects when that is replayed` });
           return 'waits';
         }
-        const why = rows[0] === undefined ? await whyNotAttached(step, world, tell) : `${step.upstream} lists it as ${rows[0].state}`;
+        const why = rows[0] === undefined ? await whyNotAttached(step, world, tell) : `${step.upstream} lists it as ${rows[0].state}${plain ? ', without TLS' : ''}`;
         say(why);
         tell.progress({ phase: why });
         return null;

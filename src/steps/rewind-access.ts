@@ -1,7 +1,8 @@
 import { PgreplError } from '../errors.ts';
-import { blockLines, putBlock, quoteHba, removeBlock } from '../postgres/hba-file.ts';
+import { blockLines, databaseRule, putBlock, removeBlock, type Door } from '../postgres/hba-file.ts';
 import { putEntry } from '../postgres/passfile.ts';
 import { NOTHING_TO_SHOW } from '../plan/step.ts';
+import type { SslWords } from '../postgres/tls-files.ts';
 import { rewindGrant } from '../postgres/sql-rewind.ts';
 import { lineDiff, type Kind } from './kind.ts';
 import { reloadAndProve, reloadIfRunning } from './reload.ts';
@@ -23,6 +24,9 @@ interface Access {
   /** The source, as the node reaches it. */
   readonly host: string;
   readonly port: number;
+  /** How it comes in, and how it connects; by password, and encrypted where the server offers it, unless said otherwise. */
+  readonly door?: Door;
+  readonly ssl?: SslWords;
 }
 
 export interface AllowRewind extends Access {
@@ -70,7 +74,7 @@ export const allowRewind: Kind<AllowRewind, null> = {
     await reloadAndProve(step.node, {}, world);
     if (grants) await server.grantRewind(step.role, true);
     // Here, where everything can still be taken back, and not after a crash recovery that cannot.
-    await world.node(step.passfile.node).proveSession(step, 'postgres', step.role, password);
+    await world.node(step.passfile.node).proveSession(step, 'postgres', step.role, password, step.ssl);
     await world.node(step.passfile.node).host.writeText(step.passfile.path, putEntry('', { host: step.host, port: String(step.port), database: 'postgres', user: step.role, password }), { mode: 0o600 });
   },
 
@@ -93,8 +97,8 @@ export const endRewindAccess: Kind<EndRewindAccess, null> = {
   undo: 'nothing',
 };
 
-function linesOf({ role, ranges }: Access, granted: boolean): readonly string[] {
-  return [...(granted ? [GRANTED] : []), ...ranges.map((range) => `host    postgres        ${quoteHba(role)} ${range} scram-sha-256`)];
+function linesOf({ role, ranges, door }: Access, granted: boolean): readonly string[] {
+  return [...(granted ? [GRANTED] : []), ...ranges.map((range) => databaseRule('postgres', role, range, door))];
 }
 
 /** Block and grants together, the block last: as long as it is there, it tells that they are. */

@@ -4,6 +4,7 @@ import type { MissingRight } from '../postgres/service-rights.ts';
 import type { Service } from '../postgres/service.ts';
 import type { Programs } from '../postgres/tools.ts';
 import type { Glimpse, Server } from '../postgres/server.ts';
+import type { NodeTls, SslWords } from '../postgres/tls-files.ts';
 import type { Secret } from '../secret.ts';
 
 /** Where a node lives, everything resolved: what every step and observation needs. */
@@ -25,6 +26,10 @@ export interface NodePlace {
   readonly adminUser: string;
   readonly passfile: string;
   readonly replicationUser: RoleName;
+  /** Its certificate, key and trusted authorities, as paths on its machine. */
+  readonly tls?: NodeTls | undefined;
+  /** How standbys prove who they are; missing: by password. */
+  readonly auth?: 'password' | 'cert' | undefined;
 }
 
 /** One node, as steps see it. */
@@ -51,11 +56,12 @@ export interface NodeWorld {
   forget(): Promise<void>;
   /**
    * Logs in for replication from this node's machine, over TCP, as a standby there would (hazard D35). Returns the system identifier of the
-   * server at that address; throws `connect-failed` (the system's code is `details[0]`), `login-refused` (the SQLSTATE is), `too-many-clients`, …
+   * server at that address; throws `connect-failed` (the system's code is `details[0]`), `login-refused` (the SQLSTATE is), `too-many-clients`,
+   * `tls-failed`, … `ssl` says how, in libpq's words with paths on this machine; without any, as libpq does it (`sslmode=prefer`).
    */
-  proveLogin(at: { readonly host: string; readonly port: number }, user: string, password: Secret): Promise<string>;
-  /** Logs in as a client there would, in this database, over TCP and without TLS. Throws as `proveLogin`. */
-  proveSession(at: { readonly host: string; readonly port: number }, database: string, user: string, password: Secret): Promise<void>;
+  proveLogin(at: { readonly host: string; readonly port: number }, user: string, password: Secret | null, ssl?: SslWords): Promise<string>;
+  /** Logs in as a client there would, in this database, over TCP. Throws as `proveLogin`. */
+  proveSession(at: { readonly host: string; readonly port: number }, database: string, user: string, password: Secret | null, ssl?: SslWords): Promise<void>;
 }
 
 /** All that steps and observations can reach. */

@@ -23,6 +23,7 @@ export async function loadTopology(file: string, words: ClusterWords = {}, env: 
   if (known === null) await cache.put(content);
   contradicts(path, 'cluster', content.cluster, words.cluster);
   contradicts(path, 'replication user', content.replication?.user, words.replicationUser);
+  contradicts(path, 'authentication of the standbys', content.replication?.auth, words.auth);
   return topologyOf(content, path, true, words);
 }
 

@@ -2,7 +2,7 @@ import type { Archive } from '../postgres/archive.ts';
 import { parseNodeName, parseRoleName } from '../postgres/names.ts';
 import { didYouMean } from './did-you-mean.ts';
 import type { ClusterFile, Flaw, NodeEntry } from './schema.ts';
-import type { NodeSpec, Topology } from './topology.ts';
+import type { NodeSpec, ReplicationAuth, Topology } from './topology.ts';
 
 export const DEFAULT_PORT = 5432;
 export const DEFAULT_CLUSTER = 'main';
@@ -12,6 +12,7 @@ export const DEFAULT_REPLICATION_USER = 'replicator';
 export interface ClusterWords {
   readonly cluster?: string | undefined;
   readonly replicationUser?: string | undefined;
+  readonly auth?: ReplicationAuth | undefined;
 }
 
 /** Everything that is wrong with the nodes taken together: what is missing, what is there twice, what leads nowhere. */
@@ -45,6 +46,7 @@ export function flawsOfNodes(content: ClusterFile): readonly Flaw[] {
       else if (leadsBack(name, content)) flaw(name, 'upstream', `leads back to ${name}`);
     }
   }
+  if (content.replication?.auth === 'cert') for (const { name, says } of entries) if (says.tls === undefined) flaw(name, null, 'has no tls, and replication.auth is cert');
   return [...flaws, ...flawsOfSync(content.replication?.sync ?? 'off', names), ...flawsOfArchive(content)];
 }
 
@@ -102,6 +104,7 @@ export function topologyOf(content: ClusterFile, file: string, exists: boolean, 
     replicationUser: parseRoleName(content.replication?.user ?? words.replicationUser ?? DEFAULT_REPLICATION_USER),
     sync: content.replication?.sync ?? 'off',
     ...(archive === undefined ? {} : { archive }),
+    auth: content.replication?.auth ?? words.auth ?? 'password',
     nodes: Object.entries(content.nodes ?? {}).map(([name, entry]) => specOf(name, merged(content, entry), archive)),
     defaults: defaultsOf(content.defaults ?? {}, archive),
   };
@@ -137,6 +140,7 @@ function specOf(name: string, says: NodeEntry, archive: Archive | undefined): No
     adminUser: says['admin-user'],
     binDir: says['bin-dir'],
     passfile: says.passfile,
+    tls: says.tls,
     allow: says.allow,
     set: says.set === undefined ? undefined : Object.fromEntries(Object.entries(says.set).map(([key, value]) => [key, settingText(value)])),
     delay: says.delay === undefined ? undefined : String(says.delay),

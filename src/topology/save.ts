@@ -85,6 +85,9 @@ function applyEdit(edit: TopologyEdit, { content, topology, document, set, remov
       if (content.replication?.user !== edit.replicationUser) ensureMap(document, ['replication'], () => {
         set(['replication', 'user'], edit.replicationUser);
       });
+      if (edit.auth !== undefined && (content.replication?.auth ?? 'password') !== edit.auth) ensureMap(document, ['replication'], () => {
+        set(['replication', 'auth'], edit.auth);
+      });
       return;
     case 'put-node': {
       const { name } = edit.node;
@@ -167,6 +170,7 @@ function entriesOf(node: NodeSpec): readonly (readonly [keyof NodeEntry, unknown
     ['admin-user', node.adminUser, undefined],
     ['bin-dir', node.binDir, undefined],
     ['passfile', node.passfile, undefined],
+    ['tls', node.tls, undefined],
     ['allow', node.allow, undefined],
     ['set', node.set, undefined],
     ['delay', node.delay, undefined],

@@ -28,6 +28,16 @@ const nodeSchema = z.strictObject(
     'os-user': oneLine.describe('Operating-system user that owns the server'),
     'admin-user': oneLine.describe("Superuser of pgrepl's own sessions"),
     'bin-dir': absolutePath.describe('PostgreSQL programs'),
+    tls: z
+      .strictObject(
+        {
+          cert: absolutePath.describe('Certificate of the node, with the intermediate ones after it (PEM)'),
+          key: absolutePath.describe('Its private key'),
+          ca: absolutePath.describe('Certificates of the authorities that the nodes trust'),
+        },
+        { error: (issue) => (issue.code === 'unrecognized_keys' ? undefined : 'must be a mapping with cert, key and ca, each an absolute path') },
+      )
+      .describe("TLS: files on the node's own machine, which the server's owner can read"),
     passfile: text(/^(?:\/|~\/)[^\x00-\x1f\x7f-\x9f]+$/, 'must be an absolute path').describe('Where the replication password lives on this node'),
     allow: z.array(text(CIDR, 'must be an address range such as 10.0.0.0/24'), { error: 'must be a list of address ranges' }).describe('Addresses that may connect for replication'),
     set: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_$.]*$/, { error: 'is not the name of a setting' }), settingValue, { error: 'must be settings with their values' }).describe('Settings of the server'),
@@ -63,8 +73,9 @@ export const clusterSchema = z.strictObject(
         {
           user: text(/^(?!pg_|\/)[^\x00-\x1f\x7f-\x9f]{1,63}$/, 'must be a role name that PostgreSQL takes').describe('Role of the standbys; replicator when nothing says otherwise'),
           sync: text(SYNC, 'must be off, any N (names) or first N (names)').describe('Synchronous replication'),
+          auth: z.enum(['password', 'cert'], { error: 'must be password or cert' }).describe('How standbys prove who they are: by the password of the role, or by the certificate of their node'),
         },
-        { error: (issue) => (issue.code === 'unrecognized_keys' ? undefined : 'must be a mapping with user and sync') },
+        { error: (issue) => (issue.code === 'unrecognized_keys' ? undefined : 'must be a mapping with user, sync and auth') },
       )
       .partial()
       .optional(),
@@ -81,7 +92,7 @@ export type NodeEntry = z.infer<typeof nodeSchema>;
 /** Keys that are known at each level, for "did you mean". */
 export const KNOWN_KEYS = {
   top: Object.keys(clusterSchema.shape),
-  replication: ['user', 'sync'],
+  replication: ['user', 'sync', 'auth'],
   archive: ['dir', 'command', 'pgbackrest'],
   node: Object.keys(nodeSchema.shape),
 } as const;

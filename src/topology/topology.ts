@@ -1,5 +1,9 @@
 import type { Archive } from '../postgres/archive.ts';
 import type { NodeName, RoleName } from '../postgres/names.ts';
+import type { NodeTls } from '../postgres/tls-files.ts';
+
+/** How standbys prove who they are. */
+export type ReplicationAuth = 'password' | 'cert';
 
 /** One node as the cluster file wants it, with `defaults` merged in. Roles are observed, never stored. */
 export interface NodeSpec {
@@ -17,6 +21,8 @@ export interface NodeSpec {
   readonly adminUser?: string | undefined;
   readonly binDir?: string | undefined;
   readonly passfile?: string | undefined;
+  /** Missing: replication to and from it is not encrypted by pgrepl's doing. */
+  readonly tls?: NodeTls | undefined;
   /** CIDR ranges that may connect for replication; missing: the nodes of the file, and loopback for local ones. */
   readonly allow?: readonly string[] | undefined;
   readonly set?: Readonly<Record<string, string>> | undefined;
@@ -44,6 +50,8 @@ export interface Topology {
   /** `off`, `any N`, `any N (…)`, `first N (…)`; carried out by `pgrepl sync`. */
   readonly sync: string;
   readonly archive?: Archive | undefined;
+  /** Missing: by the password of the role. */
+  readonly auth?: ReplicationAuth | undefined;
   readonly nodes: readonly NodeSpec[];
 }
 
@@ -55,4 +63,4 @@ export type TopologyEdit =
   | { readonly edit: 'set-fence'; readonly name: NodeName; readonly fenced: string | null }
   | { readonly edit: 'set-archive'; readonly archive: Archive }
   | { readonly edit: 'set-sync'; readonly sync: string }
-  | { readonly edit: 'set-cluster'; readonly cluster: string; readonly replicationUser: RoleName };
+  | { readonly edit: 'set-cluster'; readonly cluster: string; readonly replicationUser: RoleName; readonly auth?: ReplicationAuth };

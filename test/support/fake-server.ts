@@ -140,6 +140,10 @@ export class FakeServer implements Server {
     return await this.#ask(() => IDLE_HEALTH.pulse);
   }
 
+  async senderIsEncrypted(): Promise<boolean> {
+    return await Promise.resolve(true);
+  }
+
   async hasClient(): Promise<boolean> {
     return await this.#ask(() => false);
   }

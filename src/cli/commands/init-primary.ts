@@ -14,6 +14,7 @@ const ARCHIVE = 'Where finished WAL is kept besides (one of them):';
 const OPTIONS: readonly OptionSpec[] = [
   ...NODE_OPTIONS,
   { flags: '--replication-user <NAME>', help: 'role of the standbys (default: replicator)' },
+  { flags: '--auth <HOW>', help: "how standbys prove who they are: by the role's password, or by the certificate of their node, which needs --tls-… on every node (default: password)", choices: ['password', 'cert'] },
   { flags: '--restart', help: 'may restart a running server; without it a needed restart is exit 5' },
   { flags: '--start', help: 'may start a stopped server' },
   { flags: '--over-reject <LINE>', help: 'accepts this line of pg_hba.conf although it rejects replication (repeatable)', repeat: true },

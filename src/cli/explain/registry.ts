@@ -17,6 +17,7 @@ import { SERVERS } from './servers.ts';
 import { SETTINGS } from './settings.ts';
 import { STATUS_FINDINGS } from './status-findings.ts';
 import { SYNC } from './sync.ts';
+import { TLS } from './tls.ts';
 import { VALUES } from './values.ts';
 import { WORDS } from './words.ts';
 
@@ -29,6 +30,7 @@ export const SUBJECTS: readonly Subject[] = [
   { title: 'Machines, ssh and docker', explanations: MACHINES },
   { title: 'Servers and sessions', explanations: SERVERS },
   { title: 'Access: pg_hba.conf, roles, addresses', explanations: ACCESS },
+  { title: 'Encryption and certificates', explanations: TLS },
   { title: 'Settings and configuration files', explanations: SETTINGS },
   { title: 'The archive of WAL', explanations: ARCHIVE },
   { title: 'Copies, slots and directories', explanations: COPIES },

@@ -3,6 +3,7 @@ import { asPgreplError } from '../../errors.ts';
 import { findPassword } from '../../postgres/passfile.ts';
 import { identifySystem } from '../../postgres/replication-session.ts';
 import { openReplicationSession, type Session } from '../../postgres/session.ts';
+import { sslWords } from '../../postgres/tls-files.ts';
 import type { NodePlace, NodeWorld, World } from '../../steps/world.ts';
 import type { Secret } from '../../secret.ts';
 import { within, type Limits } from '../within.ts';
@@ -29,8 +30,8 @@ interface Edge {
 
 /**
  * Logs in for replication from the machine of every node to every other one, in both directions: as the replication role, at the address
- * of the cluster file, with the password that the passfile of the server's owner gives libpq for it, encrypted where the server offers it
- * (`sslmode=prefer`, as a standby comes). Reads nothing but the identity, and changes nothing. Each login has the deadline for itself.
+ * of the cluster file, with the password that the passfile of the server's owner gives libpq for it, encrypted as a standby comes:
+ * where both nodes have certificates, with that of the server verified, else where the server offers it. Reads nothing but the identity, and changes nothing. Each login has the deadline for itself.
  */
 export async function tryLogins(world: World, names: readonly string[], limits: Limits): Promise<readonly LoginAttempt[]> {
   const machines = new Map<string, Gate>();
@@ -59,7 +60,7 @@ async function attempt(edge: Edge): Promise<LoginAttempt> {
   const password = findPassword(passfile.text, { host: to.host, port: to.port, database: 'replication', user: to.replicationUser });
   const began = performance.now();
   const seen: Seen = { encrypted: null, clientAddress: null };
-  const end = await machine(async () => await within({ ...limits, timeoutMs: 2 * limits.timeoutMs }, logIn(edge, password, true, seen)));
+  const end = await machine(async () => await within({ ...limits, timeoutMs: 2 * limits.timeoutMs }, logIn(edge, password, seen)));
   if (limits.signal.aborted) return notTried('interrupted');
   return {
     ...base,
@@ -75,33 +76,30 @@ interface Seen {
   clientAddress: string | null;
 }
 
-async function logIn(edge: Edge, password: Secret | null, mayEncrypt: boolean, seen: Seen): Promise<LoginEnd> {
+async function logIn(edge: Edge, password: Secret | null, seen: Seen): Promise<LoginEnd> {
   const { from, to, limits, server } = edge;
   const { timeoutMs: deadlineMs, signal } = limits;
-  try {
+  const open = async (): Promise<Duplex> => {
     const stream = await from.host.connect({ host: to.host, port: to.port }, deadlineMs);
     // Through a forwarded stream the address is one of the operator's machine and says nothing.
     if (from.place.via === 'local' && 'localAddress' in stream && typeof stream.localAddress === 'string') seen.clientAddress = stream.localAddress;
-    return await server(async () => {
-      const secure = mayEncrypt ? await overTls(stream, to.host, deadlineMs) : null;
-      seen.encrypted = secure !== null;
+    return stream;
+  };
+  try {
+    // Loaded where it is needed: no other command does.
+    const [{ enterBySslMode }, { sslWayFor }] = await Promise.all([import('../../postgres/ssl-login.ts'), import('../../postgres/ssl-way.ts')]);
+    const way = await sslWayFor(from.host, to, sslWords(from.place, to), deadlineMs);
+    return await server(async () => await enterBySslMode(way, open, async (stream, encrypted) => {
+      seen.encrypted = encrypted;
       const applicationName = `pgrepl doctor ${from.place.name.slice(0, 16)} ${Math.random().toString(36).slice(2, 12)}`;
-      const session = await openReplicationSession(secure ?? stream, { user: to.replicationUser, password, deadlineMs, signal, node: to.name, applicationName });
+      const session = await openReplicationSession(stream, { user: to.replicationUser, password, deadlineMs, signal, node: to.name, applicationName });
       return await identify(edge, session, applicationName);
-    });
+    }));
   } catch (thrown) {
     const error = asPgreplError(thrown);
     if (error.kind === 'bug') throw error;
-    // libpq with sslmode=prefer comes again without TLS when the server refused the encrypted login.
-    if (error.code === 'login-refused' && seen.encrypted === true && mayEncrypt) return await logIn(edge, password, false, seen);
     return { kind: 'failed', code: error.code, details: error.details, message: error.message };
   }
-}
-
-/** `null`: the server offers none. Loaded where it is needed: no other command does. */
-async function overTls(stream: Duplex, host: string, deadlineMs: number): Promise<Duplex | null> {
-  const { startTls } = await import('../../postgres/start-tls.ts');
-  return await startTls(stream, { host, verifyHost: null, authorities: null, deadlineMs });
 }
 
 async function identify(edge: Edge, session: Session, applicationName: string): Promise<LoginEnd> {

@@ -20,6 +20,7 @@ const KNOWN: readonly (readonly [feature: keyof Features, has: string])[] = [
   ['scramByDefault', '                .  x  x  x  x  x '],
   ['checksumsByDefault', '            .  .  .  .  .  x '],
   ['basebackupServerCompression', '   .  .  x  x  x  x '],
+  ['libpqVerifiesAddresses', '        .  .  x  x  x  x '],
   ['scramIterations', '               .  .  .  x  x  x '],
   ['prefersStandby', '                .  x  x  x  x  x '],
   ['balancesHosts', '                 .  .  .  x  x  x '],

@@ -39,7 +39,7 @@ describe('a connection URI is read as libpq reads it (B11)', () => {
 });
 
 describe('one server, as psql would find it', () => {
-  const NOTHING = { host: '', hostAddress: null, port: 5432, user: 'postgres', database: 'postgres', sslMode: 'prefer', sslRootCert: null, passfile: null };
+  const NOTHING = { host: '', hostAddress: null, port: 5432, user: 'postgres', database: 'postgres', sslMode: 'prefer', sslRootCert: null, sslCert: null, sslKey: null, sslCrl: null, passfile: null };
 
   test.each([
     ['nothing at all', {}, {}, NOTHING],
@@ -49,6 +49,8 @@ describe('one server, as psql would find it', () => {
     ['a string as the database', { database: 'host=s dbname=x' }, {}, { ...NOTHING, host: 's', database: 'x' }],
     ['an address beside a name', { conninfo: 'host=db1 hostaddr=10.0.0.1' }, {}, { ...NOTHING, host: 'db1', hostAddress: '10.0.0.1' }],
     ['an address of the string is not that of a typed host', { conninfo: 'host=db1 hostaddr=10.0.0.1', host: 'db2' }, {}, { ...NOTHING, host: 'db2' }],
+    ['files for TLS', { conninfo: 'host=s sslcert=/c sslkey=/k sslcrl=/r' }, { PGSSLROOTCERT: '/a' }, { ...NOTHING, host: 's', sslCert: '/c', sslKey: '/k', sslCrl: '/r', sslRootCert: '/a' }],
+    ['authorities of the system: verified unless said otherwise', { conninfo: 'host=s sslrootcert=system' }, {}, { ...NOTHING, host: 's', sslRootCert: 'system', sslMode: 'verify-full' }],
     ['words without meaning here', { conninfo: 'host=s connect_timeout=3 application_name=x target_session_attrs=any' }, {}, { ...NOTHING, host: 's' }],
   ] as const)('%s', (_name, words, env, target) => {
     expect(parseTarget(words, env)).toEqual(target);
@@ -63,7 +65,7 @@ describe('one server, as psql would find it', () => {
     ['a service', { conninfo: 'service=x' }, {}, 'conninfo-unsupported'],
     ['a service of the environment', {}, { PGSERVICE: 'x' }, 'conninfo-unsupported'],
     ['a choice of servers', { conninfo: 'host=a target_session_attrs=primary' }, {}, 'conninfo-unsupported'],
-    ['a client certificate', { conninfo: 'host=a sslcert=/x' }, {}, 'conninfo-unsupported'],
+    ['a passphrase of a key', { conninfo: 'host=a sslpassword=x' }, {}, 'conninfo-unsupported'],
     ['GSSAPI', { conninfo: 'host=a gssencmode=require' }, {}, 'conninfo-unsupported'],
     ['options for the server', { conninfo: "host=a options='-c x=y'" }, {}, 'conninfo-unsupported'],
     ['a port that is none', { port: '0' }, {}, 'port-invalid'],
