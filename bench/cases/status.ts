@@ -54,6 +54,7 @@ export const status: Case = {
       results.push(
         result({ what: 'pgrepl status, 3 nodes', reference, unit: 'ms', budget: 1.2 }, pgrepl, bare),
         result({ what: 'pgrepl status --json', reference, unit: 'ms', budget: 1.2 }, json, bare),
+        ...(await doctorNextToStatus(m, bench, owner)),
         result({ what: 'pgrepl status, 3 nodes', reference: 'node -e 0', unit: 'ms', budget: null, wished: 2.2 }, pgrepl, nothing),
         ...(await nextToRepmgr(m, bench, owner)),
         ...(asRoot.length === 0 ? [] : [result({ what: 'pgrepl status by root', reference: "the same script as the servers' user", unit: 'ms', budget: null, note: "root becomes the servers' user for every connection" }, asRoot, bare)]),
@@ -62,6 +63,20 @@ export const status: Case = {
     return results;
   },
 };
+
+/** All that the doctor looks at, next to what the status does; and where it waits for rates, because a slot that nobody uses keeps WAL. */
+async function doctorNextToStatus(m: Machine, bench: Bench, owner: Installed): Promise<readonly Result[]> {
+  const take = (...words: readonly string[]) => async () => await timeProgram([process.execPath, owner.program, ...words], { env: owner.env, cwd: m.root, ...asServer(), codes: [0, 7, 8] });
+  const rounds = bench.short ? 7 : 21;
+  const [doctor = [], status = []] = await interleave(rounds, [take('doctor'), take('status')]);
+  await m.sql('node1', `SELECT pg_create_physical_replication_slot('forgotten', true)`);
+  const [waiting = [], beside = []] = await interleave(rounds, [take('doctor'), take('status')]);
+  await m.sql('node1', `SELECT pg_drop_replication_slot('forgotten')`);
+  return [
+    result({ what: 'pgrepl doctor, 3 nodes', reference: 'pgrepl status', unit: 'ms', budget: 3 }, doctor, status),
+    result({ what: 'pgrepl doctor that measures a rate', reference: 'pgrepl status', unit: 'ms', budget: null, note: 'waits for up to one second of progress' }, waiting, beside),
+  ];
+}
 
 /** The same three nodes as repmgr sees them, where it is installed: beside each other, and at the end of wires with 20 ms there and back. */
 async function nextToRepmgr(m: Machine, bench: Bench, owner: Installed): Promise<readonly Result[]> {

@@ -1,4 +1,5 @@
 import { REQUIRED_PARAMETERS } from '../../../postgres/control-data.ts';
+import type { OwnSetting } from '../../../postgres/health.ts';
 import { looked, originOf, ownSetting, valueOf, type Looked } from '../looked.ts';
 import type { Rule, RuleFinding } from '../rule.ts';
 import { fewLines, nameList } from '../wording.ts';
@@ -84,8 +85,13 @@ function waiting({ health, extras }: Looked, name: string): string | null {
 }
 
 /** The status knows those that replication hangs on; here are all the others. */
-function restart({ node, health }: Looked): readonly RuleFinding[] {
-  const names = health.settings.filter(({ name, pendingRestart }) => pendingRestart && node.server?.settings[name] === undefined);
+function restart({ node, health, extras }: Looked): readonly RuleFinding[] {
+  // The mark stays on a setting that was changed and taken back without a restart in between (guc-file.l): then nothing waits.
+  const isBack = ({ name, value, byDefault }: OwnSetting): boolean => {
+    const lines = extras.files?.settings.filter((line) => line.name?.toLowerCase() === name);
+    return lines !== undefined && (lines.at(-1)?.value ?? byDefault) === value;
+  };
+  const names = health.settings.filter((setting) => setting.pendingRestart && node.server?.settings[setting.name] === undefined && !isBack(setting));
   if (names.length === 0) return [];
   return [{ id: 'restart-pending', level: 'warning', node: node.name, hazard: 'A14', says: `${node.name} waits for a restart to take up ${nameList(names.map(({ name }) => name))}`, evidence: fewLines(names.map((setting) => `${setting.name} = ${setting.value} still, ${originOf(setting)}`)), hint: 'The next restart changes them, also one that nobody planned.', next: [] }];
 }
