@@ -8,6 +8,7 @@ interface SeenNode {
   readonly timeline: number | null;
   readonly lsn: string | null;
   readonly upstream: string | null;
+  readonly sync: string | null;
   readonly lag: { readonly receivedBytes: number | null; readonly replayedBytes: number | null; readonly seconds: number | null } | null;
   readonly slot: { readonly name: string; readonly active: boolean; readonly retainedBytes: number | null } | null;
 }
