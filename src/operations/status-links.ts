@@ -86,8 +86,9 @@ function linkOf(node: ViewedNode, nodes: readonly ViewedNode[]): Link {
   if (best !== undefined) return { upstream: best.upstream, sender: best.sender, claimed: false };
   // Without the right to see more there is only the process; `no-permission` says so.
   const receiving = node.server?.seesAll === false ? node.server.receiver !== null : node.server?.receiver?.status === 'streaming';
-  // An upstream that answered and does not list it has the last word: pg_stat_wal_receiver may be stale for a moment.
-  if (!receiving || (claimed !== null && claimed.server !== null)) return { upstream: null, sender: null, claimed: false };
+  // An upstream that answered and does not list it has the last word, and from one that is proved to be stopped nobody streams:
+  // pg_stat_wal_receiver may be stale for a moment, and of a receiver that hangs for good.
+  if (!receiving || (claimed !== null && (claimed.server !== null || claimed.facts.state === 'down'))) return { upstream: null, sender: null, claimed: false };
   return { upstream: claimed, sender: null, claimed: true };
 }
 

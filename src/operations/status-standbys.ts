@@ -67,7 +67,7 @@ function notAttached(node: ViewedNode, view: StatusView): Finding {
   }
   if (target === null && isAlone(view)) return of(`it receives nothing from ${at.host}:${at.port}, where its primary_conninfo leads`, 'Its log says why its WAL receiver does not get through.', []);
   if (target === null) return of(`its primary_conninfo leads to ${at.host}:${at.port}, which is no node of the cluster file`, null, follow);
-  if (target.server === null) return of(`its upstream ${target.name} does not answer`, null, follow);
+  if (target.server === null) return of(`its upstream ${target.name} ${target.facts.state === 'down' ? 'is stopped' : 'does not answer'}`, null, follow);
   if (isForeign(target, view)) return of(`its primary_conninfo leads to ${target.name}, which is of another cluster`, null, follow);
   if (wanted !== null && target !== wanted && target !== view.primary) return of(`its primary_conninfo leads to ${target.name}, the cluster file says ${wanted.name}`, null, follow);
   const configured = node.server?.settings['primary_slot_name']?.value ?? '';

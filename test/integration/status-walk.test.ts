@@ -12,7 +12,7 @@ import { sharedTrio, TRIO } from '../support/trio.ts';
 const STATES = Number(process.env['PGREPL_WALK'] ?? '30');
 const SEED = Number(process.env['PGREPL_WALK_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 /** After so many a cluster is beyond mending by what a walk does, and the next one starts. */
-const STATES_OF_ONE = 15;
+const STATES_OF_ONE = 40;
 
 const trio = sharedTrio({ installation: installations()[0]!, checkLeftovers: false });
 

@@ -27,7 +27,7 @@ export function nextMove(m: Machine, all: readonly Truth[], chance: Chance): Mov
     if (asked === null) continue;
     add(`stop ${name}`, async () => { await m.stopServer(name, 'fast'); });
     add(`crash ${name}`, async () => { await crash(m, name); });
-    add(`freeze ${name}`, async () => { await freeze(m, name); });
+    if (chance.below(3) === 0) add(`freeze ${name}`, async () => { await freeze(m, name); });
     add(`a forgotten slot on ${name}`, async () => { await m.sql(name, `SELECT pg_create_physical_replication_slot('forgotten_${chance.below(1_000)}', true) WHERE (SELECT count(*) FROM pg_replication_slots) < 8`); });
     for (const slot of asked.slots) if (!slot.active) add(`drop slot ${slot.name} on ${name}`, async () => { await m.sql(name, `SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '${slot.name}' AND NOT active`).catch(() => ''); });
     if (asked.recovery) {

@@ -44,9 +44,11 @@ export async function truthOf(m: Machine, names: readonly string[]): Promise<rea
   return await Promise.all(names.map(async (name): Promise<Truth> => {
     const { pgdata, port } = await m.place(name);
     const pid = await m.postmaster(name);
-    const control = await m.program('pg_controldata', ['-D', pgdata]).catch(() => '');
     const process = pid === null ? 'none' : isFrozen(pid) ? 'frozen' : 'runs';
-    return { name, port, process, hasSignal: existsSync(join(pgdata, 'standby.signal')), controlState: /^Database cluster state: *(.*)$/m.exec(control)?.[1] ?? '', asked: process === 'runs' ? await ask(pgdata).catch(() => null) : null };
+    // What runs says itself what it is; only of what does not is the file asked.
+    const asked = process === 'runs' ? await ask(pgdata).catch(() => null) : null;
+    const control = asked !== null ? '' : await m.program('pg_controldata', ['-D', pgdata]).catch(() => '');
+    return { name, port, process, hasSignal: existsSync(join(pgdata, 'standby.signal')), controlState: /^Database cluster state: *(.*)$/m.exec(control)?.[1] ?? '', asked };
   }));
 }
 

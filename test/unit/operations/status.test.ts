@@ -95,6 +95,12 @@ test('G23 a receiver that says streaming is not believed when its upstream does 
   expect(the(document, 'not-attached').says).toBe('node2 is not attached: node1 does not list it');
 });
 
+test('G23 nor when its upstream is proved to be stopped: a receiver that hangs says so for good', () => {
+  const document = judgeStatus(topologyOf(['node1', 'node2']), [stopped('node1'), standby('node2', 5433, { replayPause: 'paused' })]);
+  expect(node(document, 'node2')).toMatchObject({ state: 'detached', upstream: null });
+  expect(the(document, 'not-attached').says).toBe('node2 is not attached: its upstream node1 is stopped');
+});
+
 test('G08 a received position behind the replayed one after a restart is not taken for lag', () => {
   const document = judgeStatus(pair, [primary('node1', ['node2']), standby('node2', 5433, { receivedLsn: parseLsn('0/5000000') })]);
   expect(node(document, 'node2')).toMatchObject({ lsn: CURRENT, lag: { receivedBytes: 0 } });
