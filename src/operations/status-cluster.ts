@@ -1,14 +1,17 @@
-import { renderLsn } from '../postgres/lsn.ts';
+import { bytesBetween, parseLsnOrNull, renderLsn } from '../postgres/lsn.ts';
+import { renderBytes } from '../postgres/units.ts';
+import { duration } from './duration.ts';
 import { fenceByHand } from './fence-by-hand.ts';
-import type { Finding } from './status.ts';
+import { lastPrimary } from './status-memory.ts';
+import type { Finding, StatusExtras } from './status.ts';
 import { isAlone, isForeign, positionOf, roleOf, stateOf, type StatusView, type ViewedNode } from './status-links.ts';
 
 /** What is wrong with the cluster as a whole: who writes, whose copy it is, and streams that go round. */
-export function clusterFindings(view: StatusView): readonly Finding[] {
-  return [...primaryFindings(view), ...view.nodes.flatMap((node) => [...foreignFindings(node, view), ...fenceFindings(node, view)]), ...circleFindings(view), ...clockFindings(view)];
+export function clusterFindings(view: StatusView, extras: StatusExtras): readonly Finding[] {
+  return [...primaryFindings(view, extras), ...view.nodes.flatMap((node) => [...foreignFindings(node, view), ...fenceFindings(node, view)]), ...circleFindings(view), ...clockFindings(view)];
 }
 
-function primaryFindings(view: StatusView): readonly Finding[] {
+function primaryFindings(view: StatusView, extras: StatusExtras): readonly Finding[] {
   if (view.primaries.length > 1) return [twoPrimaries(view)];
   if (view.primaries.length === 1 || isAlone(view)) return [];
   const once = view.nodes.find((node) => roleOf(node, view) === 'primary' && !isForeign(node, view));
@@ -22,10 +25,24 @@ function primaryFindings(view: StatusView): readonly Finding[] {
       node: once?.name ?? null,
       // Of a node that does not answer nobody knows whether it writes.
       says: `${unseen ? 'no primary answers' : 'no node takes writes'}${why}`,
-      hint: standby ? hintWithout(once) : null,
+      hint: standby ? `${hintWithout(once)}${lastKnown(view, extras)}` : null,
       next: [...(once?.facts.state === 'down' ? [`pgrepl init-primary ${once.name} --start`] : []), ...(standby ? ['pgrepl promote --dry-run'] : [])],
     },
   ];
+}
+
+/** How far the primary was when it was seen last: what standbys lack of that is lost for certain, and what it wrote since nobody knows. */
+function lastKnown(view: StatusView, { memory = null, nowMs }: StatusExtras): string {
+  const last = lastPrimary(memory, view.systemIdentifier);
+  const lsn = last === null ? null : parseLsnOrNull(last.known.lsn);
+  if (last === null || lsn === null || nowMs === undefined) return '';
+  const behind = view.nodes.flatMap((node) => {
+    const at = node.server?.inRecovery === true && node.server.timeline === last.known.timeline ? positionOf(node) : null;
+    return at === null ? [] : [{ name: node.name, bytes: bytesBetween(at, lsn) }];
+  });
+  const whole = behind.filter(({ bytes }) => bytes <= 0).map(({ name }) => name);
+  const has = behind.length === 0 ? '' : whole.length > 0 ? `, and ${whole.join(', ')} ${whole.length === 1 ? 'has' : 'have'} all of that` : `, and ${behind.map(({ name, bytes }) => `${name} lacks ${renderBytes(bytes)} of that`).join(', ')}`;
+  return ` When it was seen last, ${duration(Math.max(0, (nowMs - last.known.seenAt) / 1_000))} ago, ${last.name} was at ${last.known.lsn} on timeline ${last.known.timeline}${has}.`;
 }
 
 function hintWithout(once: ViewedNode | undefined): string {

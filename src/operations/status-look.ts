@@ -7,10 +7,14 @@ import type { Topology } from '../topology/topology.ts';
 import type { NodeFacts } from './facts.ts';
 import { observeNodes, type ObserveOptions } from './observe.ts';
 import { judgeStatus, type StatusDocument, type StatusExtras } from './status.ts';
+import { paceOf, type Memory, type Pace } from './status-memory.ts';
 import { within, type Limits } from './within.ts';
 
-/** `timeoutMs` is for each node. */
-export type LookOptions = Limits;
+/** `timeoutMs` is for each node. `memory`: what an earlier look knew, and the time of this one. */
+export interface LookOptions extends Limits {
+  readonly memory?: Memory | null;
+  readonly nowMs?: number;
+}
 
 /** How long the primary's log is watched for its speed, where a slot is in danger. */
 const RATE_WINDOW_MS = 400;
@@ -28,17 +32,35 @@ export async function seeStatus(world: World, topology: Topology, depth: Observe
   const rests = new Map<string, NodeFacts>(resting.map((seen) => [seen.place.name, seen]));
   const asked = await observeNodes(world, topology.nodes.map(({ name }) => name).filter((name) => !rests.has(name)), { ...options, depth });
   const first = [...asked, ...rests.values()];
-  const before = judgeStatus(topology, first);
+  const { memory = null, nowMs } = options;
+  const primaryOf = (seen: readonly NodeFacts[], name: string | null): NodeFacts | undefined => seen.find(({ place, server }) => server !== null && place.name === name);
+  const paceIn = (seen: readonly NodeFacts[], name: string | null): Pace | null => {
+    const server = primaryOf(seen, name)?.server ?? null;
+    return server === null || name === null ? null : paceOf(memory, name, server);
+  };
+  const known = { memory, nowMs };
+  const paced = (seen: readonly NodeFacts[], name: string | null): StatusExtras => {
+    const pace = paceIn(seen, name);
+    return { ...known, pace, walBytesPerSecond: pace?.walBytesPerSecond };
+  };
+  const before = judgeStatus(topology, first, paced(first, onlyPrimary(first)));
   const facts = before.primary === null ? await Promise.all(first.map(async (seen) => await withControl(world, seen, options))) : first;
-  const document = facts === first ? before : judgeStatus(topology, facts);
-  const primary = facts.find(({ place, server }) => server !== null && place.name === document.primary);
+  const measured = paced(facts, before.primary);
+  const document = facts === first ? before : judgeStatus(topology, facts, measured);
+  const primary = primaryOf(facts, document.primary);
   const [history, walBytesPerSecond, ownRequired] = await Promise.all([
     primary !== undefined && facts.some((seen) => hasFallenOut(seen, primary)) ? within(options, historyOf(world, primary)) : undefined,
-    primary !== undefined && document.findings.some(({ id }) => id === 'slot-retention') ? within(options, walRate(world, primary)) : undefined,
+    primary !== undefined && measured.pace === null && document.findings.some(({ id }) => id === 'slot-retention') ? within(options, walRate(world, primary)) : undefined,
     requiredOfStopped(world, facts, options),
   ]);
-  const extras: StatusExtras = { history, walBytesPerSecond, ownRequired };
+  const extras: StatusExtras = { ...measured, history, ...(walBytesPerSecond === undefined ? {} : { walBytesPerSecond }), ownRequired };
   return { facts, document: history === undefined && walBytesPerSecond === undefined && ownRequired.size === 0 ? document : judgeStatus(topology, facts, extras) };
+}
+
+/** The name of the one server that takes writes, as a first judgement would have it. */
+function onlyPrimary(facts: readonly NodeFacts[]): string | null {
+  const writing = facts.filter(({ server }) => server?.inRecovery === false);
+  return writing.length === 1 ? (writing[0]?.place.name ?? null) : null;
 }
 
 /** What their files give the stopped standbys for the parameters that a start is refused for (xlogrecovery.c, CheckRequiredParameterValues). */

@@ -1,5 +1,6 @@
 import type { Slot } from '../postgres/server.ts';
 import { renderBytes, settingBytes } from '../postgres/units.ts';
+import { duration } from './duration.ts';
 import type { Finding, StatusExtras } from './status.ts';
 import { startsAgain } from './status-nodes.ts';
 import { findSlot, isAlone, slotName, type StatusView, type ViewedNode } from './status-links.ts';
@@ -33,16 +34,16 @@ function oneSlot(slot: Slot, on: ViewedNode, view: StatusView, extras: StatusExt
   }
   const danger = retention(slot, on, node, what, owner, extras);
   const inactive = !slot.active && slot.restartLsn !== null;
-  return [...(danger === null ? [] : [danger]), ...(inactive ? [inactiveSlot(slot, on, node, what, owner, view)] : [])];
+  return [...(danger === null ? [] : [danger]), ...(inactive ? [inactiveSlot(slot, on, node, what, owner, view, extras)] : [])];
 }
 
-function inactiveSlot(slot: Slot, on: ViewedNode, node: string, what: string, owner: ViewedNode | null, view: StatusView): Finding {
+function inactiveSlot(slot: Slot, on: ViewedNode, node: string, what: string, owner: ViewedNode | null, view: StatusView, extras: StatusExtras): Finding {
   const upstream = owner === null ? null : (view.links.get(owner.name)?.upstream ?? null);
   const finding = (hint: string | null, next: readonly string[]): Finding => ({
     id: 'slot-inactive',
     level: 'warning',
     node,
-    says: `${what} is used by nobody and keeps ${slot.retainedBytes === null ? 'WAL' : `${renderBytes(Math.max(0, slot.retainedBytes))} of WAL`}`,
+    says: `${what} is used by nobody and keeps ${slot.retainedBytes === null ? 'WAL' : `${renderBytes(Math.max(0, slot.retainedBytes))} of WAL`}${timeLeft(slot, on, view, extras)}`,
     hint,
     next,
   });
@@ -51,6 +52,12 @@ function inactiveSlot(slot: Slot, on: ViewedNode, node: string, what: string, ow
   if (elsewhere && view.primary !== null) return finding(`${owner.name} ${owner === view.primary ? 'is the primary' : `streams from ${upstream?.name ?? '?'} with a slot there`}: this one was left by a change of roles, and keeps WAL for nothing.`, [`pgrepl promote ${view.primary.name}`]);
   if (upstream === null) return finding(null, [startsAgain(owner, view) ? `pgrepl add-standby ${owner.name}` : `pgrepl rejoin ${owner.name}`]);
   return finding(`${owner.name} streams from ${upstream.name} without it: WAL that ${owner.name} needs may be removed, and this slot keeps WAL for nothing.`, [`pgrepl follow ${owner.name} --upstream ${upstream.name}`]);
+}
+
+/** How long until its limit, at the pace since an earlier look; nothing where there was none, or nothing is written. */
+function timeLeft(slot: Slot, on: ViewedNode, view: StatusView, { pace }: StatusExtras): string {
+  if (pace == null || on !== view.primary || slot.safeBytes === null || pace.walBytesPerSecond <= 0) return '';
+  return `: about ${duration(Math.max(0, slot.safeBytes) / pace.walBytesPerSecond)} until it may be lost, as was written in the last ${duration(pace.seconds)}`;
 }
 
 function retention(slot: Slot, on: ViewedNode, node: string, what: string, owner: ViewedNode | null, { walBytesPerSecond }: StatusExtras): Finding | null {
@@ -91,10 +98,4 @@ function limitFindings(node: ViewedNode, slots: readonly Slot[]): readonly Findi
       next: [`pgrepl init-primary ${node.name}`],
     },
   ];
-}
-
-function duration(seconds: number): string {
-  if (seconds < 120) return `${Math.round(seconds)} s`;
-  if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
-  return seconds < 172_800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86_400)} days`;
 }

@@ -4,8 +4,10 @@ import type { HistoryEntry } from '../postgres/timeline.ts';
 import type { Topology } from '../topology/topology.ts';
 import { seenTimeline, type NodeFacts } from './facts.ts';
 import { archiveFindings } from './status-archive.ts';
+import { connectionsOf, type Connections } from './connections.ts';
 import { clusterFindings } from './status-cluster.ts';
-import { lagOf, positionOf, roleOf, slotOf, stateOf, viewCluster, type StatusView, type NodeRole, type NodeState } from './status-links.ts';
+import type { Memory, Pace } from './status-memory.ts';
+import { findSlot, isAlone, lagOf, positionOf, roleOf, slotOf, stateOf, viewCluster, type StatusView, type NodeRole, type NodeState } from './status-links.ts';
 import { nodeFindings } from './status-nodes.ts';
 import { slotFindings } from './status-slots.ts';
 import { standbyFindings } from './status-standbys.ts';
@@ -46,6 +48,8 @@ export interface StatusSlot {
   readonly walStatus: string | null;
   readonly retainedBytes: number | null;
   readonly safeBytes: number | null;
+  /** Until it may be lost, as what it keeps has grown since an earlier look; `null`: it does not grow, has no limit, or there was no such look. */
+  readonly secondsLeft?: number | null;
 }
 
 export interface StatusNode {
@@ -73,6 +77,14 @@ export interface StatusDocument {
   readonly systemIdentifier: string | null;
   /** `null` when there is none, and when more than one node says that it is. */
   readonly primary: string | null;
+  /** How fast the primary writes, since an earlier look; `null`: there was none that is of use. */
+  readonly pace: { readonly seconds: number; readonly walBytesPerSecond: number } | null;
+  /** Commits on the primary that wait for a synchronous standby at this moment; `null` without a primary. */
+  readonly commitsWaiting: { readonly count: number; readonly longestSeconds: number | null } | null;
+  /** Nodes that count as shut off by a statement alone. */
+  readonly openFences: readonly string[];
+  /** `null` without a cluster file. */
+  readonly connections: Connections | null;
   /** In the order of the cluster file. */
   readonly nodes: readonly StatusNode[];
   /** The worst first. */
@@ -87,19 +99,29 @@ export interface StatusExtras {
   readonly ownRequired?: ReadonlyMap<string, Partial<RequiredParameters>> | undefined;
   /** Bytes of WAL that the primary writes in a second: turns bytes left into time left. */
   readonly walBytesPerSecond?: number | undefined;
+  /** The same since an earlier look, with what is kept for each slot. */
+  readonly pace?: Pace | null | undefined;
+  /** What the last looks knew: of a primary that is gone, how far it was. */
+  readonly memory?: Memory | null | undefined;
+  /** Milliseconds since 1970, for how long ago that was. */
+  readonly nowMs?: number | undefined;
 }
 
 /** Judges what was seen. Pure: the same facts give the same document. */
 export function judgeStatus(topology: Topology, facts: readonly NodeFacts[], extras: StatusExtras = {}): StatusDocument {
   const view = viewCluster(topology, facts);
-  const findings = [...clusterFindings(view), ...nodeFindings(view, extras), ...standbyFindings(view), ...syncFindings(view), ...slotFindings(view, extras), ...archiveFindings(view)].sort((a, b) => rank(b.level) - rank(a.level));
+  const findings = [...clusterFindings(view, extras), ...nodeFindings(view, extras), ...standbyFindings(view), ...syncFindings(view), ...slotFindings(view, extras), ...archiveFindings(view)].sort((a, b) => rank(b.level) - rank(a.level));
   return {
     format: 1,
     cluster: topology.cluster,
     verdict: verdictOf(findings),
     systemIdentifier: view.systemIdentifier,
     primary: view.primary?.name ?? null,
-    nodes: statusNodes(view),
+    pace: extras.pace == null ? null : { seconds: extras.pace.seconds, walBytesPerSecond: extras.pace.walBytesPerSecond },
+    commitsWaiting: view.primary?.server == null ? null : { count: view.primary.server.syncWaiters, longestSeconds: view.primary.server.longestSyncWaitSeconds },
+    openFences: view.nodes.flatMap(({ name, spec }) => (spec.fenced === undefined ? [] : [name])),
+    connections: isAlone(view) ? null : connectionsOf(topology.nodes, view.primary?.name ?? null),
+    nodes: statusNodes(view, extras),
     findings,
   };
 }
@@ -117,7 +139,7 @@ export function verdictOf(findings: readonly Finding[]): Verdict {
   return findings.some(({ level }) => level === 'warning') ? 'warning' : 'ok';
 }
 
-function statusNodes(view: StatusView): readonly StatusNode[] {
+function statusNodes(view: StatusView, extras: StatusExtras): readonly StatusNode[] {
   return view.nodes.map((node) => {
     const found = view.links.get(node.name);
     const link = found?.upstream === node ? undefined : found;
@@ -134,9 +156,16 @@ function statusNodes(view: StatusView): readonly StatusNode[] {
       upstream: link?.upstream?.name ?? null,
       sync: link?.sender?.syncState ?? null,
       lag: lagOf(node, view),
-      slot: slotOf(node, view),
+      slot: withTimeLeft(slotOf(node, view), findSlot(node, view)?.on.name === view.primary?.name ? (extras.pace ?? null) : null),
     };
   });
+}
+
+/** Time until the limit, where what is kept has grown since the earlier look. */
+function withTimeLeft(slot: StatusSlot | null, pace: Pace | null): StatusSlot | null {
+  if (slot === null) return null;
+  const grows = pace === null ? 0 : (pace.keptPerSecond[slot.name] ?? (slot.active ? 0 : pace.walBytesPerSecond));
+  return { ...slot, secondsLeft: slot.safeBytes === null || slot.walStatus === 'lost' || grows <= 0 ? null : Math.max(0, slot.safeBytes) / grows };
 }
 
 function rank(level: Level): number {

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, fstatSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, rmSync, writeSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { PgreplError } from '../errors.ts';
+export { stateDirectory } from './state-directory.ts';
 import { recordsOf, type Entry, type JournalEntry, type RawRun, type RunHeader, type RunRecord } from './record.ts';
 
 /** The memory of one run: a line is on the disk before `append` returns. */
@@ -16,14 +16,6 @@ export interface Journal {
 /** A name for a run that sorts by time: `20261123T101502Z-ab12`. */
 export function newRunId(now: Date = new Date()): string {
   return `${now.toISOString().replace(/[-:]|\.\d+/g, '')}-${randomBytes(2).toString('hex')}`;
-}
-
-/** Where the journals of a cluster are: `$XDG_STATE_HOME/pgrepl/CLUSTER`, else under `~/.local/state`. */
-export function stateDirectory(cluster: string, env: Readonly<Record<string, string | undefined>>): string {
-  const configured = env['XDG_STATE_HOME'];
-  // A relative path is to be ignored, says the XDG base directory specification.
-  const base = configured?.startsWith('/') === true ? configured : join(env['HOME'] ?? homedir(), '.local', 'state');
-  return join(base, 'pgrepl', cluster);
 }
 
 /** Begins the journal of a new run. Throws a refusal `journal-unwritable`: nothing is done without a record. */

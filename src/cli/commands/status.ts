@@ -1,5 +1,6 @@
 import { asPgreplError, usageError } from '../../errors.ts';
-import { lookAtStatus } from '../../operations/status-look.ts';
+import { seeStatus } from '../../operations/status-look.ts';
+import { parseMemory, remember, renderMemory } from '../../operations/status-memory.ts';
 import { exitOfStatus, type StatusDocument } from '../../operations/status.ts';
 import { parseRoleName } from '../../postgres/names.ts';
 import type { Target } from '../../postgres/target.ts';
@@ -8,6 +9,7 @@ import type { Topology } from '../../topology/topology.ts';
 import { query, type Command, type Context } from '../command.ts';
 import { columnsOf, namedFile } from '../io.ts';
 import { ADMIN_OPTIONS } from '../known-node.ts';
+import { lastLookOf } from '../last-look.ts';
 import { needsNodes } from '../node-words.ts';
 import { ONE_SERVER_OPTIONS, targetFrom } from '../one-server-words.ts';
 import { jsonLine } from '../output/json.ts';
@@ -29,6 +31,7 @@ export const status: Command = query({
   arguments: [{ name: '[CONNINFO]', help: 'one server, without a cluster file: keywords and values, or a URI' }],
   options: [
     { flags: '--timeout <SECONDS>', help: `how long each node may take to answer (default: ${DEFAULT_TIMEOUT})` },
+    { flags: '--wide', help: 'every column, however wide the terminal is, and versions and positions too' },
     { flags: '--watch [SECONDS]', help: `look again and again, every so many seconds (default: ${DEFAULT_PERIOD})` },
     { flags: '--check', help: 'one line for monitoring systems; exit 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN' },
     { flags: '--warn <SIZE|TIME>', help: 'with --check: lag of a standby that is a warning, such as 64MB or 30s' },
@@ -69,14 +72,14 @@ function asJson({ io }: Context): (document: StatusDocument) => void {
   };
 }
 
-function asTree({ io, globals }: Context, again: boolean): (document: StatusDocument) => void {
+function asTree({ io, globals, words }: Context, again: boolean): (document: StatusDocument) => void {
   return (document) => {
     // Made anew for each page: the window may have another size by now. Into a file or a pipe no line is shortened.
     const terminal = terminalFor(io.stdout, io.env, globals.color);
     const columns = columnsOf(io.stdout, 160);
     const clear = again && terminal.isLive ? '\u001b[H\u001b[2J' : '';
     const stamp = again ? `${terminal.paint.dim(new Date().toISOString().replace(/\.\d+Z$/, 'Z'))}\n` : '';
-    terminal.write(`${clear}${stamp}${renderStatus(document, { paint: terminal.paint, columns })}${again && clear === '' ? '\n' : ''}`);
+    terminal.write(`${clear}${stamp}${renderStatus(document, { paint: terminal.paint, columns, wide: words.flag('wide') })}${again && clear === '' ? '\n' : ''}`);
   };
 }
 
@@ -113,8 +116,12 @@ async function withStatus(context: Context, use: (look: Look, topology: Topology
   needsNodes(topology);
   return await withQueryWorld(context, topology, timeoutMs, async (world, leftMs) => {
     let patienceMs = leftMs;
+    const kept = lastLookOf(topology.cluster, io.env);
     const look: Look = async () => {
-      const document = await lookAtStatus(world, topology, { timeoutMs: patienceMs, signal: io.signal });
+      const [memory, nowMs] = [parseMemory(kept.read()), Date.now()];
+      const { facts, document } = await seeStatus(world, topology, 'status', { timeoutMs: patienceMs, signal: io.signal, memory, nowMs });
+      const next = remember(memory, facts, document.systemIdentifier, nowMs);
+      if (next !== null) kept.write(renderMemory(next));
       patienceMs = timeoutMs;
       return document;
     };

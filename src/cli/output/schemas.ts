@@ -30,7 +30,7 @@ const reason = object({ code: text, message: text, node: maybeText, hint: maybeT
 const error = object({ code: text, message: text, node: maybeText, hint: maybeText, next: texts, details: texts, reasons: listOf(reason) });
 const failure = object({ format, error });
 
-const slot = object({ name: text, active: flag, walStatus: maybeText, retainedBytes: { type: ['number', 'null'] }, safeBytes: { type: ['number', 'null'] } });
+const slot = object({ name: text, active: flag, walStatus: maybeText, retainedBytes: { type: ['number', 'null'] }, safeBytes: { type: ['number', 'null'] }, secondsLeft: { type: ['number', 'null'] } }, ['secondsLeft']);
 const lag = object({ receivedBytes: { type: ['number', 'null'] }, replayedBytes: { type: ['number', 'null'] }, seconds: { type: ['number', 'null'] }, flushSeconds: { type: 'number' }, delaySeconds: { type: 'number' } }, ['flushSeconds', 'delaySeconds']);
 
 const finding = { id: text, level: { enum: ['info', 'warning', 'critical'] }, node: maybeText, says: text, hint: maybeText, next: texts };
@@ -41,6 +41,10 @@ const status = object({
   verdict: { enum: ['ok', 'warning', 'critical'] },
   systemIdentifier: { type: ['string', 'null'], pattern: '^[0-9]+$' },
   primary: maybeText,
+  pace: orNull(object({ seconds: { type: 'number' }, walBytesPerSecond: { type: 'number' } })),
+  commitsWaiting: orNull(object({ count, longestSeconds: { type: ['number', 'null'] } })),
+  openFences: texts,
+  connections: orNull(object({ readWrite: text, readOnly: text })),
   nodes: listOf(
     object({
       name: text,

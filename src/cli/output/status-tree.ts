@@ -1,15 +1,18 @@
 import type { StatusDocument, StatusNode } from '../../operations/status.ts';
+import { duration } from '../../operations/duration.ts';
 import { renderBytes } from '../../postgres/units.ts';
 import { showSeconds } from './amounts.ts';
 import { findingLines } from './finding-lines.ts';
 import { cleanLine, type Terminal } from './terminal.ts';
 
 type Paint = (text: string) => string;
-type Look = Pick<Terminal, 'paint' | 'columns'>;
+type Look = Pick<Terminal, 'paint' | 'columns'> & { readonly wide?: boolean };
 
 interface Column {
   readonly title: string;
   readonly right?: boolean;
+  /** Shown with --wide alone. */
+  readonly wide?: boolean;
   cell(node: StatusNode, document: StatusDocument): string;
 }
 
@@ -21,12 +24,18 @@ const COLUMNS: readonly Column[] = [
   { title: 'STATE', cell: ({ state }) => state },
   { title: 'HOST:PORT', cell: address },
   { title: 'TL', right: true, cell: ({ timeline }) => (timeline === null ? UNKNOWN : String(timeline)) },
+  { title: 'VERSION', wide: true, cell: ({ version }) => version ?? UNKNOWN },
+  { title: 'LSN', wide: true, cell: ({ lsn }) => lsn ?? UNKNOWN },
   { title: 'RECEIVED', right: true, cell: (node) => bytes(node, node.lag?.receivedBytes) },
   { title: 'REPLAYED', right: true, cell: (node) => bytes(node, node.lag?.replayedBytes) },
   { title: 'TIME', right: true, cell: time },
   { title: 'SYNC', cell: sync },
+  { title: 'SLOT', wide: true, cell: (node) => node.slot?.name ?? '' },
   { title: 'SLOT/WAL KEPT', cell: slot },
 ];
+
+/** Time to danger is no news before that. */
+const LONG_SECONDS = 7 * 86_400;
 
 /** On a narrow terminal these are left out, the first one first, until the rest fits. */
 const LEFT_OUT = ['HOST:PORT', 'ROLE', 'SYNC', 'TL', 'SLOT/WAL KEPT', 'RECEIVED', 'TIME'];
@@ -34,27 +43,43 @@ const LEFT_OUT = ['HOST:PORT', 'ROLE', 'SYNC', 'TL', 'SLOT/WAL KEPT', 'RECEIVED'
 /** What a person reads of a status: one line on the cluster, the tree of who streams from whom, and the findings. Ends with a line feed. */
 export function renderStatus(document: StatusDocument, look: Look): string {
   const findings = document.findings.flatMap((finding) => ['', ...findingLines(finding, look)]);
-  return `${[...header(document, look), '', ...tree(document, look), ...findings].join('\n')}\n`;
+  return `${[...header(document, look), '', ...tree(document, look), ...findings, ...footer(document, look)].join('\n')}\n`;
 }
 
-function header(document: StatusDocument, { paint, columns }: Look): readonly string[] {
+/** Where clients connect, whoever is the primary. To be copied: never shortened. */
+function footer({ connections }: StatusDocument, { paint }: Look): readonly string[] {
+  if (connections === null) return [];
+  return ['', `${paint.dim('read-write')}  ${cleanLine(connections.readWrite)}`, `${paint.dim('read-only')}   ${cleanLine(connections.readOnly)}`];
+}
+
+function header(document: StatusDocument, { paint, columns, wide = false }: Look): readonly string[] {
   const colour: Paint = { ok: paint.green, warning: paint.yellow, critical: paint.red }[document.verdict];
   const title = document.cluster ?? document.nodes[0]?.name ?? UNKNOWN;
   // Of one server alone it is not asked who the primary is.
-  const rest = [...(document.cluster === null ? [] : [`primary ${document.primary ?? UNKNOWN}`]), `system ${document.systemIdentifier ?? UNKNOWN}`];
+  const rest = [...(document.cluster === null ? [] : [`primary ${document.primary ?? UNKNOWN}`]), ...waiting(document), ...fences(document), `system ${document.systemIdentifier ?? UNKNOWN}`];
   const used = title.length + document.verdict.length + 4;
-  const fitting = rest.filter((_, index) => used + rest.slice(0, index + 1).join('  ').length <= columns);
+  const fitting = rest.filter((_, index) => used + rest.slice(0, index + 1).join('  ').length <= columns || wide);
   return [`${paint.bold(cleanLine(title))}  ${colour(document.verdict)}  ${fitting.join('  ')}`.trimEnd()];
 }
 
-function tree(document: StatusDocument, { paint, columns }: Look): readonly string[] {
+/** Commits that wait for longer than they do in everyday life. */
+function waiting({ commitsWaiting }: StatusDocument): readonly string[] {
+  if (commitsWaiting === null || commitsWaiting.count === 0 || (commitsWaiting.longestSeconds ?? 0) < 1) return [];
+  return [`${commitsWaiting.count} ${commitsWaiting.count === 1 ? 'commit waits' : 'commits wait'} ${showSeconds(commitsWaiting.longestSeconds ?? 0)}`];
+}
+
+function fences({ openFences }: StatusDocument): readonly string[] {
+  return openFences.length === 0 ? [] : [`open fence ${openFences.join(', ')}`];
+}
+
+function tree(document: StatusDocument, { paint, columns, wide = false }: Look): readonly string[] {
   const rows = treeRows(document);
   const names = ['NODE', ...rows.map(({ stem, node }) => `${stem}${node.name}`)];
-  let shown = COLUMNS.map((column) => ({ column, cells: [column.title, ...rows.map(({ node }) => cleanLine(column.cell(node, document)))] })).filter(({ cells }) => cells.slice(1).some((cell) => cell !== ''));
+  let shown = COLUMNS.filter((column) => wide || column.wide !== true).map((column) => ({ column, cells: [column.title, ...rows.map(({ node }) => cleanLine(column.cell(node, document)))] })).filter(({ cells }) => cells.slice(1).some((cell) => cell !== ''));
   const width = (cells: readonly string[]): number => Math.max(...cells.map((cell) => cell.length));
   const total = (): number => width(names) + shown.reduce((sum, { cells }) => sum + 2 + width(cells), 0);
-  for (const title of LEFT_OUT) if (total() > columns) shown = shown.filter(({ column }) => column.title !== title);
-  const nameWidth = Math.max(4, Math.min(width(names), columns - (total() - width(names))));
+  for (const title of wide ? [] : LEFT_OUT) if (total() > columns) shown = shown.filter(({ column }) => column.title !== title);
+  const nameWidth = wide ? width(names) : Math.max(4, Math.min(width(names), columns - (total() - width(names))));
   return names.map((name, index) => {
     const fitted = name.length > nameWidth ? `${name.slice(0, nameWidth - 1)}…` : name.padEnd(nameWidth);
     const cells = shown.map(({ column, cells: all }) => {
@@ -124,7 +149,8 @@ function slot(node: StatusNode, document: StatusDocument): string {
   if (node.slot === null) return node.role === 'primary' ? '' : document.primary === null ? UNKNOWN : '-';
   const { active, walStatus, retainedBytes } = node.slot;
   const how = walStatus === 'lost' ? 'lost' : !active ? 'inactive' : (walStatus ?? UNKNOWN);
-  return retainedBytes === null ? how : `${how} ${renderBytes(retainedBytes)}`;
+  const left = node.slot.secondsLeft ?? null;
+  return retainedBytes === null ? how : `${how} ${renderBytes(retainedBytes)}${left === null || left > LONG_SECONDS ? '' : `, ${duration(left)} left`}`;
 }
 
 function stateColour(state: string, paint: Look['paint']): Paint {

@@ -1,3 +1,5 @@
+export { duration as showAge } from '../duration.ts';
+
 /** A difference of two clocks: milliseconds below one second, seconds from there on, hours where it is a wrong time zone. */
 export function showSkew(seconds: number): string {
   if (seconds < 1) return `${Math.round(seconds * 1_000)} ms`;
@@ -23,13 +25,6 @@ const AT_MOST_LINES = 5;
 export function fewLines(lines: readonly string[]): readonly string[] {
   const different = [...new Set(lines)];
   return different.length <= AT_MOST_LINES + 1 ? different : [...different.slice(0, AT_MOST_LINES), `and ${different.length - AT_MOST_LINES} more`];
-}
-
-/** A time that has passed or is left: `40 s`, `12 min`, `5 h`, `3 days`. */
-export function showAge(seconds: number): string {
-  if (seconds < 120) return `${Math.round(seconds)} s`;
-  if (seconds < 7_200) return `${Math.round(seconds / 60)} min`;
-  return seconds < 172_800 ? `${Math.round(seconds / 3_600)} h` : `${Math.round(seconds / 86_400)} days`;
 }
 
 /** `1,234,567`. */

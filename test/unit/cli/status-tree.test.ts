@@ -32,6 +32,9 @@ test('a cluster on a wide terminal', () => {
 
     ! slot "node4" on node1 is used by nobody and keeps 48 MB of WAL
       next  pgrepl add-standby node4
+
+    read-write  postgresql://127.0.0.1:5433,127.0.0.1:5434,127.0.0.1:5435,127.0.0.1:5436/?target_session_attrs=read-write
+    read-only   postgresql://127.0.0.1:5434,127.0.0.1:5435,127.0.0.1:5436,127.0.0.1:5433/?target_session_attrs=prefer-standby
     "
   `);
 });
@@ -53,13 +56,16 @@ test('the same on a narrow one leaves out what matters least', () => {
 
     ! slot "node4" on node1 is used by nobody and keeps 48 MB of WAL
       next  pgrepl add-standby node4
+
+    read-write  postgresql://127.0.0.1:5433,127.0.0.1:5434,127.0.0.1:5435,127.0.0.1:5436/?target_session_attrs=read-write
+    read-only   postgresql://127.0.0.1:5434,127.0.0.1:5435,127.0.0.1:5436,127.0.0.1:5433/?target_session_attrs=prefer-standby
     "
   `);
 });
 
 test('no line is wider than the terminal, but for commands to copy', () => {
   for (const columns of [60, 80, 100, 120]) {
-    for (const line of at(columns, cascade).split('\n')) if (!line.startsWith('  next')) expect(line.length).toBeLessThanOrEqual(columns);
+    for (const line of at(columns, cascade).split('\n')) if (!/^ {2}next|^read-(?:write|only) /.test(line)) expect(line.length).toBeLessThanOrEqual(columns);
   }
 });
 
@@ -80,7 +86,25 @@ test('what is not known is a question mark', () => {
 
     ! node1 cannot be reached: connect ETIMEDOUT
       hint  Whether it runs is not known: it may still take writes.
+
+    read-write  postgresql://127.0.0.1:5433,127.0.0.1:5434/?target_session_attrs=read-write
+    read-only   postgresql://127.0.0.1:5433,127.0.0.1:5434/?target_session_attrs=prefer-standby
     "
+  `);
+});
+
+test('with --wide nothing is left out on a narrow terminal, and versions, positions and slots are there', () => {
+  const lines = renderStatus({ ...cascade, nodes: cascade.nodes.map((node) => (node.name === 'node4' && node.slot !== null ? { ...node, slot: { ...node.slot, secondsLeft: 5_400 } } : node)), commitsWaiting: { count: 2, longestSeconds: 12.4 }, openFences: ['node4'] }, { paint: terminalFor({ write: () => undefined }, {}, false).paint, columns: 80, wide: true }).split('\n');
+  expect(lines.slice(0, 7)).toMatchInlineSnapshot(`
+    [
+      "shop  warning  primary node1  2 commits wait 12 s  open fence node4  system 7412385928374923001",
+      "",
+      "NODE         ROLE     STATE      HOST:PORT       TL  VERSION  LSN        RECEIVED  REPLAYED    TIME  SYNC   SLOT   SLOT/WAL KEPT",
+      "node1        primary  running    127.0.0.1:5433   1  15.18    0/5000148",
+      "└─ node2     standby  streaming  127.0.0.1:5434   1  15.18    0/5000148       0 B       0 B    idle  async  node2  reserved 0 B",
+      "   └─ node3  standby  streaming  127.0.0.1:5435   1  15.18    0/4FFC000   16.3 kB   16.3 kB  340 ms  async  node3  reserved 17 kB",
+      "node4        standby  stopped    127.0.0.1:5436   1  ?        ?                 ?         ?       ?  ?      node4  inactive 48 MB, 90 min left",
+    ]
   `);
 });
 
@@ -98,6 +122,9 @@ test('nodes of a loop are shown once', () => {
       arrives
       hint  One of them must stream from the primary.
       next  pgrepl follow node2 --upstream node1
+
+    read-write  postgresql://127.0.0.1:5433,127.0.0.1:5434,127.0.0.1:5435/?target_session_attrs=read-write
+    read-only   postgresql://127.0.0.1:5434,127.0.0.1:5435,127.0.0.1:5433/?target_session_attrs=prefer-standby
     "
   `);
 });

@@ -27,11 +27,13 @@ test('G01 G03 an idle pair is well: no lag in bytes, none in seconds, exit 0', (
   const document = judgeStatus(pair, [primary('node1', ['node2']), standby('node2')]);
   expect(document).toEqual({
     format: 1, cluster: 'shop', verdict: 'ok', systemIdentifier: '7412385928374923001', primary: 'node1', findings: [],
+    pace: null, commitsWaiting: { count: 0, longestSeconds: null }, openFences: [],
+    connections: { readWrite: 'postgresql://127.0.0.1:5433,127.0.0.1:5434/?target_session_attrs=read-write', readOnly: 'postgresql://127.0.0.1:5434,127.0.0.1:5433/?target_session_attrs=prefer-standby' },
     nodes: [
       { name: 'node1', role: 'primary', state: 'running', host: '127.0.0.1', port: 5433, version: '15.18', timeline: 1, lsn: CURRENT, upstream: null, sync: null, lag: null, slot: null },
       {
         name: 'node2', role: 'standby', state: 'streaming', host: '127.0.0.1', port: 5434, version: '15.18', timeline: 1, lsn: CURRENT, upstream: 'node1', sync: 'async',
-        lag: { receivedBytes: 0, replayedBytes: 0, seconds: null }, slot: { name: 'node2', active: true, walStatus: 'reserved', retainedBytes: 0, safeBytes: 1_073_741_824 },
+        lag: { receivedBytes: 0, replayedBytes: 0, seconds: null }, slot: { name: 'node2', active: true, walStatus: 'reserved', retainedBytes: 0, safeBytes: 1_073_741_824, secondsLeft: null },
       },
     ],
   });
