@@ -18,24 +18,25 @@ const trio = sharedTrio({ installation: installations()[0]!, checkLeftovers: fal
 
 test(`status tells what the servers themselves say, through ${STATES} states by chance (seed ${SEED})`, async () => {
   const chance = chanceOf(SEED);
-  const told: string[] = [];
+  const untrue: string[] = [];
   let again = 0;
   for (let done = 0; done < STATES; ) {
     await trio(async (m) => {
       const steps: string[] = [];
+      let last = await standing(m);
       for (let step = 0; step < STATES_OF_ONE && done < STATES; step += 1, done += 1) {
-        const move = nextMove(m, await standing(m), chance);
+        const move = nextMove(m, last, chance);
         steps.push(move.says);
         await move.make().catch((error: unknown) => steps.push(`(failed: ${String(error).split('\n')[0] ?? ''})`));
-        const { wrong, tries } = await compare(m);
+        const { wrong, tries, truth } = await compare(m);
+        last = truth;
         again += tries;
-        if (wrong.length > 0) throw new Error(`state ${done + 1} of seed ${SEED}, after ${steps.join('; ')}:\n${wrong.join('\n')}`);
-        told.push(move.says.replaceAll(/node\d|forgotten_\d+|"/g, '…'));
+        if (wrong.length > 0) untrue.push(`state ${done + 1} of seed ${SEED}, after ${steps.join('; ')}:\n${wrong.join('\n')}`);
       }
     }, { slots: false });
-    if (process.env['PGREPL_WALK_LOG'] !== undefined) writeFileSync(process.env['PGREPL_WALK_LOG'], `${done} states of ${STATES}, seed ${SEED}, ${again} looked at again\n`);
+    if (process.env['PGREPL_WALK_LOG'] !== undefined) writeFileSync(process.env['PGREPL_WALK_LOG'], `${done} states of ${STATES}, seed ${SEED}, ${again} looked at again, ${untrue.length} untrue\n${untrue.join('\n')}`);
   }
-  expect(told.length).toBe(STATES);
+  expect(untrue).toEqual([]);
 }, 60_000 + STATES * 15_000);
 
 /** The truth, once it stands still: twice the same, a moment apart. */
@@ -51,18 +52,20 @@ async function standing(m: Machine): Promise<readonly Truth[]> {
 }
 
 /** A status between two questions to the servers. What moved meanwhile is looked at again: a standby that is turned away comes back every few seconds. */
-async function compare(m: Machine): Promise<{ readonly wrong: readonly string[]; readonly tries: number }> {
+async function compare(m: Machine): Promise<{ readonly wrong: readonly string[]; readonly tries: number; readonly truth: readonly Truth[] }> {
+  let truth: readonly Truth[] = [];
   let wrong: readonly string[] = [];
   for (let tries = 0; tries < 8; tries += 1) {
     const before = await standing(m);
     const seen = await statusOf(m, ['--timeout', '1.2']);
     const after = await truthOf(m, TRIO);
+    truth = after;
     if (shapeOf(before) !== shapeOf(after)) {
       wrong = ['the cluster does not stand still'];
       continue;
     }
     wrong = untruths(seen, before, after);
-    if (wrong.length === 0) return { wrong, tries };
+    if (wrong.length === 0) return { wrong, tries, truth };
   }
-  return { wrong, tries: 8 };
+  return { wrong, tries: 8, truth };
 }

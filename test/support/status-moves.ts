@@ -23,9 +23,9 @@ export function nextMove(m: Machine, all: readonly Truth[], chance: Chance): Mov
   };
   for (const { name, process: runs, asked } of all) {
     if (runs === 'none') add(`start ${name}`, async () => { await m.startServer(name); }, 4);
-    if (runs === 'frozen') add(`thaw ${name}`, async () => { await thaw(m, name); }, 4);
+    if (runs === 'frozen' || runs === 'stopping' || runs === 'starting') add(`thaw ${name}`, async () => { await thaw(m, name); }, 4);
     if (asked === null) continue;
-    add(`stop ${name}`, async () => { await m.stopServer(name, 'fast'); });
+    add(`stop ${name}`, async () => { await m.program('pg_ctl', ['stop', '-w', '-t', '6', '-m', 'fast', '-D', (await m.place(name)).pgdata]); });
     add(`crash ${name}`, async () => { await crash(m, name); });
     if (chance.below(3) === 0) add(`freeze ${name}`, async () => { await freeze(m, name); });
     add(`a forgotten slot on ${name}`, async () => { await m.sql(name, `SELECT pg_create_physical_replication_slot('forgotten_${chance.below(1_000)}', true) WHERE (SELECT count(*) FROM pg_replication_slots) < 8`); });

@@ -22,7 +22,7 @@ interface Asked {
 export interface Truth {
   readonly name: string;
   readonly port: number;
-  readonly process: 'none' | 'frozen' | 'runs';
+  readonly process: 'none' | 'frozen' | 'runs' | 'starting' | 'stopping';
   readonly hasSignal: boolean;
   readonly controlState: string;
   readonly asked: Asked | null;
@@ -44,12 +44,19 @@ export async function truthOf(m: Machine, names: readonly string[]): Promise<rea
   return await Promise.all(names.map(async (name): Promise<Truth> => {
     const { pgdata, port } = await m.place(name);
     const pid = await m.postmaster(name);
-    const process = pid === null ? 'none' : isFrozen(pid) ? 'frozen' : 'runs';
-    // What runs says itself what it is; only of what does not is the file asked.
-    const asked = process === 'runs' ? await ask(pgdata).catch(() => null) : null;
+    const living = pid === null ? 'none' : isFrozen(pid) ? 'frozen' : 'runs';
+    // What runs says itself what it is; only of what does not are the files asked.
+    const asked = living === 'runs' ? await ask(pgdata).catch(() => null) : null;
+    const process = living === 'runs' && asked === null ? betweenStates(pgdata) : living;
     const control = asked !== null ? '' : await m.program('pg_controldata', ['-D', pgdata]).catch(() => '');
     return { name, port, process, hasSignal: existsSync(join(pgdata, 'standby.signal')), controlState: /^Database cluster state: *(.*)$/m.exec(control)?.[1] ?? '', asked };
   }));
+}
+
+/** By the last line of postmaster.pid (miscinit.c, PM_STATUS_STARTING and others). */
+function betweenStates(pgdata: string): Truth['process'] {
+  const status = existsSync(join(pgdata, 'postmaster.pid')) ? readFileSync(join(pgdata, 'postmaster.pid'), 'utf8').split('\n')[7]?.trim() : undefined;
+  return status === 'starting' || status === 'stopping' ? status : 'runs';
 }
 
 function isFrozen(pid: number): boolean {
@@ -97,7 +104,7 @@ function rowOf(node: Truth, all: readonly Truth[]): Row | null {
 function expectedOf(node: Truth, all: readonly Truth[]): { readonly role: string; readonly state: string; readonly upstream: string | null; readonly sync: string | null } {
   const primaries = all.filter(({ asked }) => asked?.recovery === false);
   const byFiles = node.hasSignal || /in recovery|in archive recovery/.test(node.controlState) ? 'standby' : primaries.length === 0 ? 'primary' : 'unknown';
-  if (node.asked === null) return { role: byFiles, state: node.process === 'none' ? 'stopped' : 'unreachable', upstream: null, sync: null };
+  if (node.asked === null) return { role: byFiles, state: node.process === 'none' ? 'stopped' : node.process === 'starting' || node.process === 'stopping' ? node.process : 'unreachable', upstream: null, sync: null };
   if (!node.asked.recovery) return { role: 'primary', state: 'running', upstream: null, sync: null };
   const row = rowOf(node, all);
   const at = all.find(({ port }) => port === node.asked?.receiver?.port) ?? null;
@@ -117,6 +124,7 @@ function expectedFindings(all: readonly Truth[]): readonly string[] {
     const { state, role } = expectedOf(node, all);
     if (state === 'stopped') found.push(`node-down ${node.name}`);
     if (state === 'unreachable') found.push(`node-silent ${node.name}`);
+    if (state === 'starting' || state === 'stopping') found.push(`node-${state} ${node.name}`);
     if (state === 'detached') found.push(`not-attached ${node.name}`);
     if (role === 'standby' && node.asked?.paused === true) found.push(`paused-by-hand ${node.name}`);
     for (const slot of node.asked?.slots ?? []) {
@@ -129,7 +137,7 @@ function expectedFindings(all: readonly Truth[]): readonly string[] {
   return found.sort();
 }
 
-const KINDS = new Set(['two-primaries', 'no-primary', 'node-down', 'node-silent', 'not-attached', 'paused-by-hand', 'slot-lost', 'slot-inactive', 'commits-wait']);
+const KINDS = new Set(['two-primaries', 'no-primary', 'node-down', 'node-silent', 'node-starting', 'node-stopping', 'not-attached', 'paused-by-hand', 'slot-lost', 'slot-inactive', 'commits-wait']);
 
 function toldFindings({ findings }: SeenStatus): readonly string[] {
   return findings.filter(({ id }) => KINDS.has(id)).map(({ id, node, says }) => {
