@@ -9,11 +9,13 @@ export interface Belief {
   readonly fenced: readonly string[];
   /** Nodes that were taken out of the cluster file. */
   readonly absent: readonly string[];
+  /** Whether each commit waits for one of the standbys that stream from the primary itself (`sync any 1`). */
+  readonly sync: boolean;
 }
 
 /** A primary with all the others streaming from it. */
-export function flat(primary: string, others: readonly string[]): Belief {
-  return { primary, streams: Object.fromEntries(others.map((name) => [name, primary])), fenced: [], absent: [] };
+export function flat(primary: string, others: readonly string[], sync = false): Belief {
+  return { primary, streams: Object.fromEntries(others.map((name) => [name, primary])), fenced: [], absent: [], sync };
 }
 
 /** After a planned change of roles: the old primary streams from the new one, and so do its other standbys. */
@@ -66,8 +68,8 @@ export function expectedOf(belief: Belief): ExpectedWorld {
 }
 
 /** In words, on one line. */
-export function describeBelief({ primary, streams, fenced, absent }: Belief): string {
-  return [`primary ${primary}`, ...Object.entries(streams).sort().map(([standby, upstream]) => `${standby} from ${upstream}`), ...fenced.map((name) => `${name} fenced`), ...absent.map((name) => `${name} out`)].join(', ');
+export function describeBelief({ primary, streams, fenced, absent, sync }: Belief): string {
+  return [`primary ${primary}`, ...Object.entries(streams).sort().map(([standby, upstream]) => `${standby} from ${upstream}`), ...fenced.map((name) => `${name} fenced`), ...absent.map((name) => `${name} out`), ...(sync ? ['sync any 1'] : [])].join(', ');
 }
 
 /** Whoever streamed from the old primary streams from the new one; who already did stays; the new one streams from nobody. */

@@ -10,7 +10,7 @@ export interface Outcome {
 
 /** One thing that the operator wants, and what the cluster must be like then. */
 export interface Errand {
-  readonly kind: 'switchover' | 'promote' | 'failover' | 'start primary' | 'follow' | 'add-standby' | 'remove-standby' | 'bring back' | 'rejoin';
+  readonly kind: 'switchover' | 'promote' | 'failover' | 'start primary' | 'follow' | 'add-standby' | 'remove-standby' | 'bring back' | 'rejoin' | 'sync';
   readonly args: readonly string[];
   /** The node that it is about: faults like to hit it. */
   readonly about: string;
@@ -45,6 +45,7 @@ export async function chooseErrand(stage: Stage, chance: Chance): Promise<Errand
     [2, () => startPrimary(stage, chance)],
     [3, () => follow(stage, chance)],
     [2, () => remove(stage, chance.pick(leaves))],
+    [2, () => sync(stage)],
   ];
   let at = chance.below(choices.reduce((sum, [weight]) => sum + weight, 0));
   for (const [weight, make] of choices) {
@@ -86,7 +87,9 @@ function failover({ m, belief, wires, writers }: Stage, to: string, chance: Chan
     accident: async () => {
       if (isAlone) {
         wires.break(old, 'nothing goes through');
-        await writers.more(20, 10_000);
+        // With a synchronous set none of them is acknowledged any more.
+        if (belief.sync) await new Promise((resolve) => setTimeout(resolve, 400));
+        else await writers.more(20, 10_000);
       }
       if (how === 'kill') await m.killServer(old);
       else await m.stopServer(old, 'immediate');
@@ -135,6 +138,23 @@ function follow({ belief }: Stage, chance: Chance): Errand {
     after: (outcome) => {
       mustBe(outcome, [belief.primary]);
       return afterAttach(belief, name, upstream);
+    },
+  };
+}
+
+/** Commits wait for one of the direct standbys from now on, or for none any more. */
+function sync({ belief }: Stage): Errand {
+  const args = belief.sync ? ['sync', 'off'] : ['sync', 'any', '1'];
+  return {
+    kind: 'sync',
+    args,
+    about: followersOf(belief, belief.primary)[0] ?? belief.primary,
+    accidentOf: null,
+    accident: async () => undefined,
+    others: [args],
+    after: (outcome) => {
+      mustBe(outcome, [belief.primary]);
+      return { ...belief, sync: !belief.sync };
     },
   };
 }

@@ -9,6 +9,7 @@ import { broken, differences, isWithin, missingOn, untruths } from './checks.ts'
 import { chooseErrand, type Errand, type Outcome } from './errands.ts';
 import { chooseFault, type Fault } from './faults.ts';
 import { clearKept, hasCrashed, isLocked, NODES, type Stage } from './stage.ts';
+import { holdSync, saysProved } from './sync.ts';
 
 /** What one round was, for the log and for the summary. */
 export interface Round {
@@ -25,6 +26,10 @@ export interface Round {
   readonly roleChange: 'planned' | 'failover' | null;
   readonly lost: number;
   readonly acceptedBytes: number | 'unknown';
+  /** Whether commits waited for a standby before it. */
+  readonly sync: boolean;
+  /** Whether pgrepl said that the synchronous set proves that nothing acknowledged is lost. */
+  readonly proved: boolean;
   readonly pauseMs: number;
   readonly ms: number;
   readonly wrong: readonly string[];
@@ -51,6 +56,7 @@ export async function playRound(stage: Stage, seed: number, number: number, say:
   let accepted: number | 'unknown' = 0;
   let hit = moment === 'before';
   let lost = 0;
+  let proved = false;
   let outcome: Outcome = { primary: '', locked: [] };
   try {
     await errand.accident();
@@ -76,6 +82,7 @@ export async function playRound(stage: Stage, seed: number, number: number, say:
     const another = fault.other?.ran?.exit === 0;
     while (!isOver(last) || ((another || revived) && reruns + answers === 0)) {
       const answer = isOver(last) ? null : answerTo(last, args, errand);
+      if (answer?.accepts !== undefined) proved = saysProved(errorIn(last).details);
       if (answer === null ? reruns === RERUNS : answers === ANSWERS) break;
       if (answer === null) reruns += 1;
       else {
@@ -91,6 +98,7 @@ export async function playRound(stage: Stage, seed: number, number: number, say:
     outcome = await look(stage);
     stage.belief = errand.after(outcome);
     if (errand.kind === 'rejoin') await clearKept(stage.m, errand.about);
+    wrong.push(...(await holdSync(stage, fault.to !== 'nobody', say)).map((text) => `F08: ${text}`));
     wrong.push(...(await judgeWorld(stage, number, say)));
   } catch (error) {
     wrong.push(error instanceof Error ? error.message : String(error));
@@ -104,14 +112,17 @@ export async function playRound(stage: Stage, seed: number, number: number, say:
       await stage.writers.more(20, 20_000);
       const gone = await missingOn(stage.m, outcome.primary, stage.writers.acknowledged);
       lost = gone.length;
-      if (!isWithin(lost, accepted)) wrong.push(`V1: ${lost} acknowledged rows are not on ${outcome.primary}, and ${accepted} bytes were accepted: ${gone.slice(0, 20).join(', ')}`);
+      // Who may lose something by the bytes that were accepted may still lose nothing that a synchronous set has acknowledged.
+      if (lost > 0 && proved) wrong.push(`V1: ${lost} acknowledged rows are not on ${outcome.primary}, and the synchronous set was said to prove that none is lost: ${gone.slice(0, 20).join(', ')}`);
+      else if (lost > 0 && before.sync && fault.to !== 'world') wrong.push(`V1: ${lost} acknowledged rows are not on ${outcome.primary}, and each was acknowledged by a standby that was there: ${gone.slice(0, 20).join(', ')}`);
+      else if (!isWithin(lost, accepted)) wrong.push(`V1: ${lost} acknowledged rows are not on ${outcome.primary}, and ${accepted} bytes were accepted: ${gone.slice(0, 20).join(', ')}`);
       stage.writers.giveUp(gone);
     } catch (error) {
       wrong.push(`V1: ${String(error)}`);
     }
   }
   const roleChange = outcome.primary === '' || outcome.primary === before.primary ? null : outcome.locked.includes(before.primary) ? 'failover' : 'planned';
-  return { number, errand: errand.kind, command: `pgrepl ${errand.args.join(' ')}`, fault: fault.told, faultKind: fault.kind, hit, before: describeBelief(before), runs, roleChange, lost, acceptedBytes: accepted, pauseMs, ms: performance.now() - began, wrong };
+  return { number, errand: errand.kind, command: `pgrepl ${errand.args.join(' ')}`, fault: fault.told, faultKind: fault.kind, hit, before: describeBelief(before), runs, roleChange, lost, acceptedBytes: accepted, sync: before.sync, proved, pauseMs, ms: performance.now() - began, wrong };
 }
 
 /** Spread over the whole of such a command: by its events and a little later, or by the clock; what is done to the world may come before it. */

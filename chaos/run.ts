@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { oldest } from '../test/support/at-hand.ts';
+import { chanceOf } from '../test/support/chance.ts';
 import { openLog } from './record.ts';
 import { judgeEnd, playRound, type Round } from './round.ts';
 import { withStage } from './stage.ts';
@@ -34,7 +35,9 @@ const goesOn = (): boolean => !isOver && performance.now() < until && rounds.len
 
 while (goesOn()) {
   try {
-    await withStage(join(log.directory, `writes-${rounds.length}.log`), log.say, async (stage) => {
+    // Half of the clusters begin with a synchronous set; it is taken away and made again later on.
+    const sync = chanceOf((seed * 69_621 + rounds.length) >>> 0).next() < 0.5;
+    await withStage(join(log.directory, `writes-${rounds.length}.log`), sync, log.say, async (stage) => {
       let broken = false;
       while (!broken && goesOn()) {
         const round = await playRound(stage, seed, rounds.length + 1, log.say);

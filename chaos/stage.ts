@@ -33,8 +33,8 @@ export interface Stage {
 const DISK = '1g';
 const SETTINGS = 'set: { shared_buffers: 16MB, min_wal_size: 32MB, max_wal_size: 96MB, wal_keep_size: 96MB, log_min_messages: log }';
 
-/** Makes a primary and two standbys by pgrepl, with writers and a prober at work, and takes all of it away in the end. */
-export async function withStage(writesLog: string, say: (text: string) => void, play: (stage: Stage) => Promise<void>): Promise<void> {
+/** Makes a primary and two standbys by pgrepl, with writers and a prober at work, and takes all of it away in the end. `sync`: each commit waits for one of them. */
+export async function withStage(writesLog: string, sync: boolean, say: (text: string) => void, play: (stage: Stage) => Promise<void>): Promise<void> {
   const installation = oldest();
   await withMachine(async (m) => {
     const disks = await mountDisks(m);
@@ -46,12 +46,13 @@ export async function withStage(writesLog: string, say: (text: string) => void, 
       await m.sql('node1', `CREATE TABLE ${TABLE} (n bigint PRIMARY KEY); CREATE TABLE ballast AS SELECT g AS n, repeat(md5(g::text), 8) AS t FROM generate_series(1, 20000) g; CREATE INDEX ON ballast (t)`);
       await m.sql('node1', 'CREATE EXTENSION IF NOT EXISTS amcheck').catch(() => undefined);
       for (const name of ['node2', 'node3']) await m.ok(['add-standby', ...(await placeWords(name)), '--yes']);
+      if (sync) await m.ok(['sync', 'any', '1', '--yes']);
       const places = await Promise.all(NODES.map(async (name) => await m.place(name)));
       const writers = startWriters(places.map(({ pgdata }) => pgdata), writesLog);
       const prober = startProber(places);
       try {
         await writers.more(50, 30_000);
-        await play({ m, writers, prober, wires, disks, belief: flat('node1', ['node2', 'node3']), lengths: new Map(), placeWords });
+        await play({ m, writers, prober, wires, disks, belief: flat('node1', ['node2', 'node3'], sync), lengths: new Map(), placeWords });
       } finally {
         await Promise.all([writers.stop(), prober.stop()]);
       }

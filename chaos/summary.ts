@@ -16,6 +16,8 @@ export interface Summary {
   /** Acknowledged rows that a failover lost within what `--accept-loss` had named. */
   readonly lostWithConsent: number;
   readonly roleChanges: Readonly<Record<string, number>>;
+  /** Rounds in which commits waited for a standby, role changes among them, and failovers of which the set proved that nothing acknowledged is lost. */
+  readonly synchronous: { readonly rounds: number; readonly roleChanges: number; readonly proved: number };
   readonly errands: Readonly<Record<string, number>>;
   /** Faults that came while the command was at work. */
   readonly faults: Readonly<Record<string, number>>;
@@ -40,6 +42,7 @@ export function summarize(rounds: readonly Round[], whole: Pick<Summary, 'seed' 
     lostWithoutConsent: sum(rounds.filter(isForbidden)),
     lostWithConsent: sum(rounds.filter((round) => !isForbidden(round))),
     roleChanges: count(rounds.flatMap(({ roleChange }) => roleChange ?? [])),
+    synchronous: { rounds: rounds.filter(({ sync }) => sync).length, roleChanges: rounds.filter(({ sync, roleChange }) => sync && roleChange !== null).length, proved: rounds.filter(({ proved }) => proved).length },
     errands: count(rounds.map(({ errand }) => errand)),
     faults: count(rounds.filter(({ hit }) => hit).map(({ faultKind }) => faultKind)),
     exits: count(rounds.flatMap(({ runs }) => runs.map(({ ran }) => String(ran.exit ?? ran.signal)))),
@@ -61,6 +64,7 @@ export function tableOf(summary: Summary): string {
     ['  lost without consent', String(summary.lostWithoutConsent)],
     ['  lost within --accept-loss', String(summary.lostWithConsent)],
     ['role changes', list(summary.roleChanges)],
+    ['with a synchronous set', `${summary.synchronous.rounds} rounds, ${summary.synchronous.roleChanges} role changes; ${summary.synchronous.proved} failovers proved to lose nothing acknowledged`],
     ['commands', list(summary.errands)],
     ['faults', list(summary.faults)],
     ['exit codes', list(summary.exits)],

@@ -27,7 +27,9 @@ const SESSIONS = 4;
 /** Four sessions together make over 200 transactions a second where a commit takes a few milliseconds. */
 const EVERY_MS = 9;
 const RETRY_MS = 100;
-const QUERY_MS = 2_000;
+const CONNECT_MS = 2_000;
+/** As long as a commit may wait for a synchronous standby: every session that gives up leaves one behind that still waits. */
+const COMMIT_MS = 15_000;
 
 /**
  * Sessions that write rising numbers, each its own, one in a transaction, at whichever server is writable; what became of each is logged to
@@ -124,9 +126,11 @@ function wasWarned(heard: { readonly warning: boolean }): boolean {
   return heard.warning;
 }
 
+const INSERT = (n: number): pg.QueryConfig & { readonly query_timeout: number } => ({ name: 'put', text: `INSERT INTO ${TABLE} VALUES ($1)`, values: [n], query_timeout: COMMIT_MS });
+
 async function put(client: pg.Client, n: number): Promise<Fate> {
   try {
-    await client.query({ name: 'put', text: `INSERT INTO ${TABLE} VALUES ($1)`, values: [n] });
+    await client.query(INSERT(n));
     return 'acknowledged';
   } catch (error) {
     // An error of the server undid the transaction. A session that was ended, by either side, says nothing about its commit.
@@ -138,7 +142,7 @@ async function connect(directories: readonly string[], onWarning: () => void): P
   for (const directory of directories) {
     let client: pg.Client | null = null;
     try {
-      client = await openOracle(directory, 'postgres', QUERY_MS);
+      client = await openOracle(directory, 'postgres', CONNECT_MS);
       const { rows } = await client.query<{ standby: boolean }>('SELECT pg_is_in_recovery() AS standby');
       if (rows[0]?.standby === false) {
         client.on('notice', ({ severity }) => {

@@ -6,6 +6,7 @@ export interface SaidError {
   readonly message: string;
   readonly hint: string | null;
   readonly next: readonly string[];
+  readonly details: readonly string[];
   readonly reasons: readonly { readonly code: string; readonly message: string }[];
 }
 
@@ -13,5 +14,5 @@ export interface SaidError {
 export function errorIn(ran: Ran): SaidError {
   const error = ran.json.at(-1)?.['error'] as Partial<SaidError> | null | undefined;
   if (error === null || error === undefined) throw new Error(`no error in what was said (exit ${String(ran.exit)})\n${ran.stdout}\n${ran.stderr}`);
-  return { code: '', message: '', hint: null, next: [], reasons: [], ...error };
+  return { code: '', message: '', hint: null, next: [], details: [], reasons: [], ...error };
 }

@@ -25,3 +25,9 @@ test('who was taken out is in no file and streams from nobody', () => {
   expect(expectedOf(two)).toEqual({ primary: 'node1', streams: { node3: 'node1' }, stopped: {}, file: { node1: null, node3: null } });
   expect(describeBelief(afterAttach(two, 'node2', 'node3'))).toBe('primary node1, node2 from node3, node3 from node1');
 });
+
+test('a synchronous set goes along with every change of roles', () => {
+  const sync = flat('node1', ['node2', 'node3'], true);
+  expect([afterSwitchover(sync, 'node2').sync, afterFailover(sync, 'node3').sync, afterRemoval(sync, 'node2').sync]).toEqual([true, true, true]);
+  expect(describeBelief(sync)).toBe('primary node1, node2 from node1, node3 from node1, sync any 1');
+});
