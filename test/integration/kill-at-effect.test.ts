@@ -92,6 +92,28 @@ story('follow', async (m) => {
   };
 });
 
+story('sync any 1', async (m) => {
+  await trio(m);
+  return {
+    command: 'sync',
+    args: ['sync', 'any', '1'],
+    running: ['node1', 'node2', 'node3'],
+    streaming: FLAT,
+    expected: { primary: 'node1', streams: FLAT, file: FILE },
+  };
+});
+
+story('switchover with a synchronous set', async (m) => {
+  await trio(m, 'any 1');
+  return {
+    command: 'switchover (sync)',
+    args: ['switchover', 'node2'],
+    running: ['node1', 'node2', 'node3'],
+    streaming: FLAT,
+    expected: { primary: 'node2', streams: { node1: 'node2', node3: 'node2' }, file: FILE },
+  };
+});
+
 story('switchover', async (m) => {
   await trio(m);
   return {
@@ -141,9 +163,10 @@ story('rejoin by a copy anew', async (m) => {
 });
 
 /** node1 is the primary, node2 and node3 stream from it; all are stopped in the end, and all have the same log. */
-async function trio(m: Machine): Promise<void> {
+async function trio(m: Machine, sync?: string): Promise<void> {
   await m.ok(['init-primary', ...(await m.at('node1')), '--yes']);
   for (const name of ['node2', 'node3']) await m.ok(['add-standby', ...(await m.at(name)), '--no-verify', '--yes']);
+  if (sync !== undefined) await m.ok(['sync', ...sync.split(' '), '--yes']);
   await shutDown(m, ['node1', 'node2', 'node3']);
 }
 
