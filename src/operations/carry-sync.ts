@@ -6,7 +6,7 @@ import type { TopologyEdit } from '../topology/topology.ts';
 import { isDelayed } from './candidates.ts';
 import type { ClusterView, NodeView } from './cluster.ts';
 import { valuesOf } from './config.ts';
-import { comesLater } from './role-change.ts';
+import { comesLater, followersOf } from './role-change.ts';
 import { SYNC_SETTING } from './settings.ts';
 import { cannotPutSyncValue, dropSyncLine, putSyncValue } from './sync-steps.ts';
 import { managedWish, ownSyncValue, renderSyncWish, syncCommand, syncInForce, type SyncWish } from './sync-wish.ts';
@@ -34,7 +34,9 @@ export function carrySync(view: ClusterView, old: NodeView | null, candidate: No
   const wish = managedWish(view.topology, old);
   if (wish === undefined) return NO_SYNC_CHANGE;
   const next = wish === null ? null : handedOver(wish, candidate.spec.name, comesBack?.spec.name ?? null);
-  const followers = view.nodes.filter((node) => node === comesBack || siblings.includes(node));
+  // Who streams from the candidate already counts as soon as that is the primary.
+  const already = followersOf(view, candidate);
+  const followers = view.nodes.filter((node) => node === comesBack || siblings.includes(node) || already.includes(node));
   const value = next === null ? null : valueAmong(next, followers, candidate);
   const reasons = cannotPutSyncValue(candidate);
   const stays = reasons.length > 0 || isThere(candidate, value);

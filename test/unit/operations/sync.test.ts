@@ -107,6 +107,14 @@ test('F08: the old primary takes the place of the new one in the list of names, 
   expect([made.fleet.state.violations, made.fleet.lost()]).toEqual([[], []]);
 });
 
+test('F08, J26: a cascade below the candidate streams from the primary once that is one, and commits wait for it, too', async () => {
+  const made = await syncCluster('any 1', [['node2'], ['node3', 'node2']]);
+  expect(inForce(made)).toBe('ANY 1 ("node2")');
+  await carriedOut(made, promote('node2', { mode: 'planned' }));
+  expect([made.desk.topology.sync, inForce(made, 'node2')]).toEqual(['any 1', 'ANY 1 ("node1", "node3")']);
+  expect([made.fleet.state.violations, made.fleet.lost()]).toEqual([[], []]);
+});
+
 test('F08: a primary whose names somebody else manages is left as it is', async () => {
   const made = await cluster(['node2'], ['node3']);
   const server = await made.fleet.world().node('node1').server();
