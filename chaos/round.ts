@@ -77,8 +77,9 @@ export async function playRound(stage: Stage, seed: number, number: number, say:
     // The same words again, twice after the fault is gone. A refusal that asks for something is answered, and the answer is no rerun.
     let [reruns, answers] = [0, 0];
     let last = first.ran;
-    // Whom the other operator has taken out is in no file any more, and only his journal knows why.
-    const isOver = (ran: Ran): boolean => isDone(ran) || (errand.kind === 'remove-standby' && fault.other?.ran?.exit === 0 && ran.exit === 2 && errorIn(ran).code === 'node-unknown');
+    // Whom the other operator has taken out is in no file any more, and only his journal knows why; of one that was locked already nothing but the file was changed.
+    const isTakenOut = (): boolean => errand.kind === 'remove-standby' && (fault.other?.ran?.exit === 0 || runs.some(({ ran }) => isDone(ran)));
+    const isOver = (ran: Ran): boolean => isDone(ran) || (isTakenOut() && ran.exit === 2 && errorIn(ran).code === 'node-unknown');
     const another = fault.other?.ran?.exit === 0;
     while (!isOver(last) || ((another || revived) && reruns + answers === 0)) {
       const answer = isOver(last) ? null : answerTo(last, args, errand);
