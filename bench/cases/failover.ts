@@ -3,6 +3,7 @@ import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openOracle, postmasterOf } from '../../test/support/oracle.ts';
 import { interleave, pause, result, type Case, type Result } from '../measure.ts';
+import { hasRepmgr, registerWithRepmgr, repmgrAs } from '../repmgr.ts';
 import { controlLine, lsnOf, openShell, type Shell } from '../shell.ts';
 import { withThreeNodes } from '../three-nodes.ts';
 
@@ -22,6 +23,8 @@ export const failover: Case = {
       try {
         const dir = Object.fromEntries(await Promise.all(NODES.map(async (name) => [name, (await m.place(name)).pgdata] as const)));
         await m.sql('node1', 'CREATE TABLE written (n bigint PRIMARY KEY)');
+        const repmgr = hasRepmgr(m);
+        if (repmgr) await registerWithRepmgr(m, NODES);
         for (const name of NODES) await m.stopServer(name);
         for (const name of NODES) await shell.run(`cp -a ${dir[name]!} ${dir[name]!}.kept`);
         await copyFile(m.clusterFile, `${m.root}/pgrepl.yaml.kept`);
@@ -42,15 +45,17 @@ export const failover: Case = {
           await act();
           return await written;
         };
-        const [pgrepl = [], hand = []] = await interleave(
+        const [pgrepl = [], hand = [], other = []] = await interleave(
           bench.short ? 2 : 7,
           [
             async () => await round(async () => { await m.ok(['promote', 'node2', '--failover', '--yes']); }),
             async () => await round(async () => { await byHand(shell, dir); }),
+            ...(repmgr ? [async () => await round(async () => { await shell.run(repmgrAs(m, 'node2', 'standby promote --siblings-follow')); })] : []),
           ],
           0,
         );
         results.push(result({ what: 'failover: until the first write', reference: 'by hand, with positions and end of WAL compared', unit: 'ms', budget: 1.2 }, pgrepl, hand));
+        if (repmgr) results.push(result({ what: 'failover: until the first write', reference: 'repmgr standby promote --siblings-follow, which compares nothing and locks nobody out', unit: 'ms', budget: null }, pgrepl, other));
       } finally {
         shell.close();
       }

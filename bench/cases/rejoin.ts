@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { postmasterOf } from '../../test/support/oracle.ts';
 import { withMachine } from '../../test/support/machine.ts';
 import { interleave, result, type Case, type Result } from '../measure.ts';
+import { addressOf, hasRepmgr, registerWithRepmgr, repmgrAs } from '../repmgr.ts';
 import { openShell } from '../shell.ts';
 
 const NODES = ['node1', 'node2'];
@@ -25,6 +26,8 @@ export const rejoin: Case = {
         bench.say('  making a primary that diverged');
         for (const [index, name] of NODES.entries()) await m.ok([index === 0 ? 'init-primary' : 'add-standby', ...(await m.at(name)), '--yes']);
         const dir = Object.fromEntries(await Promise.all(NODES.map(async (name) => [name, (await m.place(name)).pgdata] as const)));
+        const repmgr = hasRepmgr(m);
+        if (repmgr) await registerWithRepmgr(m, NODES);
         await m.sql('node1', 'CREATE TABLE written AS SELECT generate_series(1, 200000) AS n');
         await m.eventually('node1', CAUGHT_UP, '1');
         await m.stopServer('node2');
@@ -32,6 +35,8 @@ export const rejoin: Case = {
         await m.killServer('node1');
         await m.startServer('node2');
         await m.ok(['promote', 'node2', '--accept-loss', 'unknown', '--yes']);
+        // What repmgr would have noted, had it promoted node2.
+        if (repmgr) await m.sql('node2', `UPDATE repmgr.nodes SET type = CASE node_id WHEN 2 THEN 'primary' ELSE type END, upstream_node_id = NULL, active = node_id = 2`, 'repmgr');
         await m.sql('node2', 'INSERT INTO written SELECT generate_series(1, 200000)');
         await m.stopServer('node2');
         const shell = openShell(m.installation);
@@ -65,8 +70,16 @@ pg_rewind --target-pgdata=${dir['node1']!} --source-server='${at}' </dev/null
 cp -a ${m.root}/own/* . && cp -a ${m.root}/standby.conf pgrepl.standby.conf && : > standby.signal
 rm -rf ${m.root}/own && pg_ctl start -w -D ${dir['node1']!} -l ${dir['node1']!}.log >/dev/null)`);
           };
-          const [pgrepl = [], hand = []] = await interleave(bench.short ? 2 : 7, [async () => await round(async () => { await m.ok(['rejoin', 'node1', '--discard', '--yes']); }), async () => await round(byHand)], 0);
+          // It takes only a server that was shut down cleanly, and says to start and stop a crashed one first.
+          const byRepmgr = async (): Promise<void> => {
+            const files = [...OWN_FILES.split(' '), 'pgrepl.standby.conf'].join(',');
+            await shell.run(`(set -e
+cd ${dir['node1']!} && chmod 0700 . && postgres --single -F -D . -c archive_mode=off template1 </dev/null >/dev/null
+${repmgrAs(m, 'node1', `node rejoin -d '${await addressOf(m, 'node2')} user=postgres dbname=repmgr' --force-rewind --config-files=${files}`)})`);
+          };
+          const [pgrepl = [], hand = [], other = []] = await interleave(bench.short ? 2 : 7, [...([async () => await round(async () => { await m.ok(['rejoin', 'node1', '--discard', '--yes']); }), async () => await round(byHand)] as const), ...(repmgr ? [async () => await round(byRepmgr)] : [])], 0);
           results.push(result({ what: 'rejoin of a diverged primary', reference: 'pg_rewind by hand, without counting or keeping what is lost', unit: 's', budget: null }, pgrepl, hand));
+          if (repmgr) results.push(result({ what: 'rejoin of a diverged primary', reference: 'repmgr node rejoin --force-rewind, after the recovery by hand that it asks for', unit: 's', budget: null }, pgrepl, other));
         } finally {
           shell.close();
         }
