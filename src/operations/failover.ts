@@ -15,7 +15,7 @@ import { seeOldPrimary, type OldPrimary } from './old-primary.ts';
 import { openForStandbys, passfileSteps } from './open-for-standbys.ts';
 import { judgeCandidate, whatBreaksWithout } from './preflight-promote.ts';
 import { isStoppedStandby } from './roles.ts';
-import { arrivalProof, configuredUpstream, describeStandingStill, editsAfter, leftBehind, noStandbyFile, repointSteps } from './role-change.ts';
+import { arrivalProof, configuredUpstream, describeStandingStill, editsAfter, leftBehind, noStandbyFile, repointSteps, standbysOfEachOther } from './role-change.ts';
 import type { Promote } from './wants.ts';
 import { describeFragile, seeFragile } from './what-stays.ts';
 
@@ -27,17 +27,18 @@ export async function decideFailover(world: World, view: ClusterView, stopped: N
   // Never one that is delayed on purpose, unless it is named (hazard H07).
   const chosen = want.name === null ? candidates.find(({ node }) => !isDelayed(node)) : candidates.find((one) => one.node.spec.name === want.name);
   const title = `promote${chosen === undefined ? '' : ` ${chosen.node.spec.name}`}`;
-  if (stopped === null) refuseOn(title, cannotProve(view, unseen, want));
+  const eachOther = stopped === null ? standbysOfEachOther(view) : [];
+  if (stopped === null && eachOther.length === 0) refuseOn(title, cannotProve(view, unseen, want));
   if (chosen === undefined) refuseOn(title, [noSuchCandidate(view, want), ...(want.name === null ? onlyDelayed(candidates) : [])]);
   if (chosen === undefined) throw new Error('unreachable');
   refuseOn(title, await promotingElsewhere(world, view, chosen));
   // Side by side: the end of the log is found by a program.
   const [old, fragile, fence] = await Promise.all([
-    seeOldPrimary(world, view, stopped, chosen, want.acceptLoss === 'unknown'),
+    seeOldPrimary(world, view, stopped, chosen, want.acceptLoss === 'unknown', eachOther),
     seeFragile(world, chosen.node, { tables: true }),
     stopped === null ? [] : judgeFence(world.node(stopped.spec.name)),
   ]);
-  const siblings = view.nodes.filter((node) => node !== chosen.node && node.facts.server?.inRecovery === true && follows(view, node, stopped));
+  const siblings = view.nodes.filter((node) => node !== chosen.node && node.facts.server?.inRecovery === true && (follows(view, node, stopped) || wasOf(view, node, eachOther)));
   const after = siblings.filter((node) => !isAhead(candidates, node, chosen));
   const table = [old.says, ...describeCandidates(candidates, { name: stopped?.spec.name ?? 'the old primary', end: old.end, atLeast: old.atLeast?.lsn ?? null, lastCommit: lastCommitOf(candidates, old) })];
   const loss = lossOf(chosen, candidates, old, view, want);
@@ -52,10 +53,10 @@ export async function decideFailover(world: World, view: ClusterView, stopped: N
       title: `promote ${name}`,
       command: `pgrepl promote ${name}`,
       basis: basisOf(view),
-      steps: stepsOf(view, stopped, chosen, after, sync),
+      steps: [...stepsOf(view, stopped, chosen, after, sync), ...(eachOther.length === 0 ? [] : oldSlots(view, after.filter((node) => eachOther.includes(node))))],
       notices: [
-        `failover: ${stopped?.spec.name ?? 'the old primary'} is not asked, and does not come back by itself`,
-        ...(stopped === null ? [`stated by the operator: ${want.fenced ?? ''}`] : [`if ${stopped.spec.name} can simply be started again, that loses nothing: pgrepl init-primary ${stopped.spec.name} --start`]),
+        ...(eachOther.length > 0 ? [`the rest of a change of roles that was cut off before its promote: ${names(eachOther)} are standbys of each other, so nobody takes writes`] : [`failover: ${stopped?.spec.name ?? 'the old primary'} is not asked, and does not come back by itself`]),
+        ...(eachOther.length > 0 ? [] : stopped === null ? [`stated by the operator: ${want.fenced ?? ''}`] : [`if ${stopped.spec.name} can simply be started again, that loses nothing: pgrepl init-primary ${stopped.spec.name} --start`]),
         ...table,
         ...(want.name === null ? notUnasked(candidates, chosen) : []),
         ...describeLoss(chosen, old, view),
@@ -72,7 +73,7 @@ export async function decideFailover(world: World, view: ClusterView, stopped: N
     edits: [...editsAfter(view, chosen.node), ...sync.edits, ...fences],
     done: `${name} is the primary${after.length === 0 ? '' : `; ${after.map((node) => node.spec.name).join(', ')} stream${after.length === 1 ? 's' : ''} from it, proved`}`,
     next: ['pgrepl status', ...(stopped === null ? [] : [`pgrepl rejoin ${stopped.spec.name}`])],
-    question: questionOf(chosen, old, stopped?.spec.name ?? unseen.map((node) => node.spec.name).join(', ')),
+    question: eachOther.length > 0 ? null : questionOf(chosen, old, stopped?.spec.name ?? names(unseen)),
     remains: leftBehind(after, chosen.node),
     target: name,
   };
@@ -96,6 +97,16 @@ function stepsOf(view: ClusterView, stopped: NodeView | null, chosen: Candidate,
     noStandbyFile(node),
     { kind: 'checkpoint', node: name, times: 1, why: 'so that pg_control shows the new timeline' },
   ];
+}
+
+/** What the old primary kept for nodes that stream from another one now. Pure. */
+function oldSlots(view: ClusterView, after: readonly NodeView[]): readonly Step[] {
+  const known = new Set<string>(view.nodes.map(({ spec }) => spec.name));
+  return after.flatMap((node) => (node.facts.server?.slots ?? []).filter((slot) => known.has(slot.name)).map((slot): Step => ({ kind: 'drop-slot', node: node.spec.name, slot: slot.name })));
+}
+
+function names(nodes: readonly NodeView[]): string {
+  return nodes.map(({ spec }) => spec.name).join(' and ');
 }
 
 /** Nodes of which nobody can say that they are not the primary. Pure. */
@@ -165,6 +176,12 @@ function lastCommitOf(candidates: readonly Candidate[], { commits }: OldPrimary)
 function follows(view: ClusterView, node: NodeView, stopped: NodeView | null): boolean {
   const upstream = configuredUpstream(view, node);
   return upstream === undefined || upstream === stopped || upstream.facts.server === null;
+}
+
+/** One of the standbys of each other, or a standby of one of them. Pure. */
+function wasOf(view: ClusterView, node: NodeView, eachOther: readonly NodeView[]): boolean {
+  const upstream = configuredUpstream(view, node);
+  return eachOther.includes(node) || (upstream !== undefined && eachOther.includes(upstream));
 }
 
 function isAhead(candidates: readonly Candidate[], node: NodeView, chosen: Candidate): boolean {

@@ -48,13 +48,17 @@ const NOTHING_LEFT: LeftBehind = { slots: [], preparedTransactions: 0, archived:
 /**
  * Looks at what a dead primary left: the end of its log, exactly where its control file and WAL can be read, else as far as its standbys are
  * witnesses of it; what of it the candidate lacks; and whether the synchronous set that it ran with proves that nothing acknowledged is among
- * that. Changes nothing. What cannot be read is said, and never throws but for interrupts and bugs.
+ * that. Changes nothing. `eachOther`: standbys of each other, one of which was the primary. What cannot be read is said, and never throws but for interrupts and bugs.
  */
-export async function seeOldPrimary(world: World, view: ClusterView, stopped: NodeView | null, chosen: Candidate, acceptsUnknown: boolean): Promise<OldPrimary> {
+export async function seeOldPrimary(world: World, view: ClusterView, stopped: NodeView | null, chosen: Candidate, acceptsUnknown: boolean, eachOther: readonly NodeView[] = []): Promise<OldPrimary> {
   const unknown = acceptsUnknown ? ', and accepted' : '';
   if (stopped === null) {
     const standbys = await stoppedStandbys(world, view, null);
     const atLeast = furthest(view, null, standbys);
+    // The old primary is one of them: nothing was written beyond the furthest of all that are seen.
+    if (eachOther.length > 0 && atLeast !== null && standbys.every(({ end }) => end !== null)) {
+      return { node: null, end: atLeast.lsn, atLeast: null, commits: null, says: `${eachOther.map(({ spec }) => spec.name).join(' and ')} are standbys of each other, and no log goes further than ${renderLsn(atLeast.lsn)}`, proof: null, stopped: standbys, left: NOTHING_LEFT };
+    }
     return { node: null, end: null, atLeast, commits: null, says: `the WAL of the old primary cannot be read: what is lost is unknown${unknown}${wroteAtLeast(atLeast)}`, proof: 'proof that nothing acknowledged is lost: not complete: the configuration of the old primary cannot be read', stopped: standbys, left: NOTHING_LEFT };
   }
   const [log, left] = await Promise.all([readLog(world, stopped, chosen), seeLeftBehind(world, view, stopped)]);

@@ -8,7 +8,7 @@ import { fullPrimariesOf, observeCluster, primariesOf, splitBrain, viewOf, type 
 import { decideFailover } from './failover.ts';
 import { judgeService } from './judge-service.ts';
 import { LOCKED_MODE } from '../steps/staging.ts';
-import { followersOf, healAfterRoleChange, isPaused } from './role-change.ts';
+import { followersOf, healAfterRoleChange, isPaused, standbysOfEachOther } from './role-change.ts';
 import { settle } from './settle.ts';
 import { chooseCandidate, decideSwitchover } from './switchover.ts';
 import { handOverPrepared, promotingNode, stoppedPrimary } from './roles.ts';
@@ -40,7 +40,7 @@ export async function decidePromote(world: World, topology: Topology, want: Prom
   }
   const old = stoppedPrimary(view);
   if (old !== null && want.mode !== 'failover' && handOverPrepared(old)) return decideSwitchover(view, old, want, await judgeService(world.node(old.spec.name), ['start']));
-  if (want.mode === 'planned') refuseOn(title, [notHealthy(view, old)]);
+  if (want.mode === 'planned' && standbysOfEachOther(view).length === 0) refuseOn(title, [notHealthy(view, old)]);
   return await decideFailover(world, view, old, want);
 }
 

@@ -12,7 +12,7 @@ import type { Change } from './change.ts';
 import { basisOf, type ClusterView, type NodeView } from './cluster.ts';
 import { outsideConfig, STANDBY_CONF, valuesOf } from './config.ts';
 import { judgeService } from './judge-service.ts';
-import { pointsTo } from './roles.ts';
+import { isStoppedStandby, pointsTo } from './roles.ts';
 import { healSync } from './carry-sync.ts';
 import { sslBetween } from './tls.ts';
 import { RECOVERY_SETTINGS, renderNoStandby, renderStandby, restoreCommandIn } from './settings.ts';
@@ -59,6 +59,22 @@ export function clearSystemSettings(node: NodeView): readonly Step[] {
 export function configuredUpstream(view: ClusterView, node: NodeView): NodeView | undefined {
   const conninfo = node.facts.server?.settings['primary_conninfo']?.value ?? valuesOf(node.config?.standby ?? null).get('primary_conninfo') ?? '';
   return view.nodes.find((other) => other !== node && pointsTo(conninfo, other));
+}
+
+/**
+ * Two standbys that are each other's upstream, where every node is seen and none is a primary: a switchover was cut off between the mark of the
+ * old primary and the promote, and somebody has started the old one, which then came up as a standby. Whoever was the primary is among them, so
+ * nobody writes. Empty: it is not like that. Pure.
+ */
+export function standbysOfEachOther(view: ClusterView): readonly NodeView[] {
+  const isStandby = (node: NodeView): boolean => node.facts.server?.inRecovery === true || (node.facts.state === 'down' && isStoppedStandby(node));
+  if (!view.nodes.every(isStandby)) return [];
+  // One that streams from a server which the cluster file does not name has a primary there.
+  if (view.nodes.some((node) => node.facts.server !== null && configuredUpstream(view, node) === undefined)) return [];
+  return view.nodes.filter((node) => {
+    const upstream = configuredUpstream(view, node);
+    return upstream !== undefined && configuredUpstream(view, upstream) === node;
+  });
 }
 
 /** Running standbys that stream from this node directly. Pure. */

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { chown, readFile, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
@@ -6,6 +6,7 @@ import type { Machine } from '../support/cluster.ts';
 import { freeze, thaw } from '../support/freeze.ts';
 import { openOracle } from '../support/oracle.ts';
 import { cutOff, errorIn, expectNothingLost, expectRefused, expectRoles, neverTwoWriters, standing, upstreamKeys, type Roles } from '../support/roles.ts';
+import { serverAccount } from '../support/server-account.ts';
 import { statusOf, statusWhen } from '../support/statuses.ts';
 import { trioStories } from '../support/trio.ts';
 
@@ -236,6 +237,28 @@ trioStories({}, (trio, { each, once, rarely }) => {
       });
       await expectNothingLost(m, writer, AFTER);
       await expectRoles(m, AFTER);
+      expect((await m.pgrepl(['runs'])).stdout).not.toMatch(/unfinished/);
+    });
+  });
+
+  once('killed between the mark and the promote, and a service manager has started the old primary as a standby: both follow each other, and the same command goes on (I08, I15)', async () => {
+    await trio(async (m) => {
+      const writer = await m.writer(['node1', 'node2', 'node3']);
+      await writer.more(20);
+      await killedWithoutPrimary(m);
+      const signal = join((await m.place('node1')).pgdata, 'standby.signal');
+      await writeFile(signal, '');
+      const { uid, gid } = serverAccount();
+      await chown(signal, uid, gid);
+      await m.startServer('node1');
+      expect(await m.sql('node1', 'SELECT pg_is_in_recovery()')).toBe('t');
+      await neverTwoWriters(m, async () => {
+        await m.ok(['switchover', 'node2', '--yes']);
+        await writer.more(20);
+      });
+      await expectNothingLost(m, writer, AFTER);
+      await expectRoles(m, AFTER);
+      expect((await statusOf(m)).exit).toBe(0);
       expect((await m.pgrepl(['runs'])).stdout).not.toMatch(/unfinished/);
     });
   });
