@@ -1,4 +1,6 @@
 import { PgreplError } from '../errors.ts';
+import { knownBugsOf } from '../postgres/known-bugs.ts';
+import { majorOf } from '../postgres/version.ts';
 import type { World } from '../steps/world.ts';
 import type { NodeView } from './cluster.ts';
 import type { LeftBehind } from './old-primary.ts';
@@ -45,6 +47,13 @@ async function archiveTrouble(world: World, { spec: { name }, facts: { server } 
   return exit.code === 0 ? null : `archive_command of ${name} runs ${program}, which is not on its machine: nothing will be archived, and WAL piles up there`;
 }
 
+/** What a promotion itself can do to a server of an old minor (hazard H22). Pure. */
+function promotionBug({ spec: { name }, facts: { server } }: NodeView): readonly string[] {
+  const bug = server === null ? undefined : knownBugsOf(server.versionNumber).find(({ hazard }) => hazard === 'H22');
+  const major = majorOf(server?.versionNumber ?? 0);
+  return bug === undefined || server === null ? [] : [`${name} runs PostgreSQL ${server.version}: ${bug.says}; ${major}.${bug.fixed[major] ?? '?'} has that mended`];
+}
+
 /** In words, for the plan. `left`: what the directory of a dead primary holds. Pure. */
 export function describeFragile(candidate: NodeView, { collations, archive }: Fragile, left: LeftBehind | null): readonly string[] {
   const { name } = candidate.spec;
@@ -52,6 +61,7 @@ export function describeFragile(candidate: NodeView, { collations, archive }: Fr
   const synced = new Set((candidate.facts.server?.slots ?? []).map((slot) => slot.name));
   const slots = (left?.slots ?? []).filter((slot) => !synced.has(slot));
   return [
+    ...promotionBug(candidate),
     ...(slots.length === 0 ? [] : [`slots of the old primary that no node of the cluster file owns stay behind, and whoever uses them stops (subscribers, archivers): ${slots.join(', ')}`]),
     ...(left === null || left.preparedTransactions === 0 ? [] : [`${left.preparedTransactions} prepared ${left.preparedTransactions === 1 ? 'transaction lies' : 'transactions lie'} in the directory of the old primary: what of that is on ${name} comes alive there with its locks, in pg_prepared_xacts`]),
     ...(left?.archived === true && !archives ? [`nothing will be archived: the old primary archived its WAL, archive_mode of ${name} is off, and a restart is needed to turn it on`] : []),

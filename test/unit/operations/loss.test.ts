@@ -120,6 +120,10 @@ test('E12 H14 H17 D27 what stays behind or does not work there is told', () => {
     'the machine of node2 sorts text otherwise than the one where these databases were made, and their indexes on text cannot be trusted (REINDEX, then ALTER DATABASE … REFRESH COLLATION VERSION): shop (made with 2.36, here 2.31)',
   ]);
   expect(describeFragile(given.chosen.node, { ...fragile, collations: [] }, null)).toEqual([]);
+  // H22: what a promotion itself can do to a server of such a minor.
+  const { server } = given.chosen.node.facts;
+  const old = { ...given.chosen.node, facts: { ...given.chosen.node.facts, server: server === null ? null : { ...server, version: '14.3', versionNumber: 140_003 } } };
+  expect(describeFragile(old, { ...fragile, collations: [] }, null)).toEqual([`${given.chosen.node.spec.name} runs PostgreSQL 14.3: a restartpoint that runs during a promotion may leave a server that cannot start again; 14.4 has that mended`]);
 });
 
 describe('how an old primary that cannot be reached is kept down, typed literally (I01, M04)', () => {
