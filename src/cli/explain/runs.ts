@@ -92,11 +92,6 @@ export const RUNS: Explanations = {
     why: 'The steps that remain are listed, each with its reason.',
     remedy: 'Mend the cause, then pgrepl undo again.',
   },
-  'standby-down': {
-    means: 'The server of a standby that was waited for has ended, and nobody has started it again within 20 s.',
-    why: 'A service manager or a boot would have. Waiting on would keep everything that comes after it.',
-    remedy: 'Read its server log, start it, and type the same command again: it goes on from there.',
-  },
   'wait-timeout': {
     means: 'Something that was waited for did not come in time.',
     why: 'What was seen last is in the message. Nothing is taken for done that was not seen.',
