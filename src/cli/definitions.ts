@@ -22,6 +22,7 @@ export const DEFINITIONS: readonly Definition[] = [
   { name: 'remove-standby', usage: 'NAME', heading: SET_UP, kind: 'change', summary: 'take a standby out; its data directory is kept', load: async () => (await import('./commands/remove-standby.ts')).removeStandby },
   { name: 'follow', usage: 'NAME', heading: SET_UP, kind: 'change', summary: 're-point a running standby at another upstream', load: async () => (await import('./commands/follow.ts')).follow },
   { name: 'sync', usage: 'HOW [N] [NAME...]', heading: SET_UP, kind: 'change', summary: 'let commits wait for standbys, so that a failover loses nothing', load: async () => (await import('./commands/sync.ts')).sync },
+  { name: 'rotate-password', usage: '', heading: SET_UP, kind: 'change', summary: 'another password for the replication role, and every node knows it', load: async () => (await import('./commands/rotate-password.ts')).rotatePassword },
   { name: 'promote', usage: '[NAME]', heading: ROLES, kind: 'change', summary: 'make a standby the primary: a switchover or a failover, whichever is proved right', load: async () => (await import('./commands/promote.ts')).promote },
   { name: 'switchover', usage: '[NAME]', heading: ROLES, kind: 'change', summary: 'promote that is only ever planned', load: async () => (await import('./commands/switchover.ts')).switchover },
   { name: 'rejoin', usage: 'NAME', heading: ROLES, kind: 'change', summary: 'bring a fallen-out node back as a standby: nothing needed, rewind, or copy anew', load: async () => (await import('./commands/rejoin.ts')).rejoin },

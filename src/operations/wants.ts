@@ -26,6 +26,11 @@ export interface AddStandby {
   readonly sync?: boolean;
 }
 
+export interface RotatePassword {
+  /** Nodes that cannot be reached, and are left out: they cannot come back until their passfile has the new password. */
+  readonly cutOff: readonly NodeName[];
+}
+
 export interface Sync {
   /** `null`: off. */
   readonly wish: SyncWish | null;

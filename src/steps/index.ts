@@ -23,6 +23,7 @@ import { recoverCrashed, type RecoverCrashed } from './recover-crashed.ts';
 import { restoreOwnFiles, type RestoreOwnFiles } from './restore-own-files.ts';
 import { allowRewind, endRewindAccess, type AllowRewind, type EndRewindAccess } from './rewind-access.ts';
 import { rewindServer, type RewindServer } from './rewind-server.ts';
+import { forgetPassword, stagePassword, switchPassword, type ForgetPassword, type StagePassword, type SwitchPassword } from './rotate-password.ts';
 import { seeTimeline, type SeeTimeline } from './see-timeline.ts';
 import { setAside, type SetAside } from './set-aside.ts';
 import { setAsideTablespace, type SetAsideTablespace } from './set-aside-tablespace.ts';
@@ -50,6 +51,7 @@ export type Step =
   | EndRewindAccess
   | FinishKept
   | FinishStaging
+  | ForgetPassword
   | HandOver
   | IncludeConf
   | InitDatabase
@@ -73,9 +75,11 @@ export type Step =
   | SeeTimeline
   | SetAside
   | SetAsideTablespace
+  | StagePassword
   | StartServer
   | StopServer
   | StripAutoConf
+  | SwitchPassword
   | VerifyBackup
   | WriteFile
   | WritePassfile;
@@ -95,6 +99,7 @@ export const registry: Registry<Step, World> = {
   'end-rewind-access': endRewindAccess,
   'finish-kept': finishKept,
   'finish-staging': finishStaging,
+  'forget-password': forgetPassword,
   'hand-over': handOver,
   'include-conf': includeConf,
   'init-database': initDatabase,
@@ -118,9 +123,11 @@ export const registry: Registry<Step, World> = {
   'see-timeline': seeTimeline,
   'set-aside': setAside,
   'set-aside-tablespace': setAsideTablespace,
+  'stage-password': stagePassword,
   'start-server': startServer,
   'stop-server': stopServer,
   'strip-auto-conf': stripAutoConf,
+  'switch-password': switchPassword,
   'verify-backup': verifyBackup,
   'write-file': writeFile,
   'write-passfile': writePassfile,

@@ -37,6 +37,16 @@ export const PASSWORDS: Explanations = {
     why: 'It is never reset, because others may use it.',
     remedy: 'Give the right one with --password-file FILE.',
   },
+  'upstream-stands-still': {
+    means: 'A standby streams from another one that does not replay now, or only after its delay.',
+    why: 'A standby learns the new password of the role by replaying it: until then it would refuse whoever comes with it.',
+    remedy: 'Let it replay, or point the other one at the primary with follow for the time of the change.',
+  },
+  'would-be-cut-off': {
+    means: 'A node cannot be told the new password, because its machine does not answer.',
+    why: 'Its next reconnect would be refused.',
+    remedy: 'Bring its machine back, or leave it out with --cut-off NODE and write its passfile later.',
+  },
   'stdin-twice': {
     means: 'Two passwords are to be read from standard input.',
     why: 'It holds one.',

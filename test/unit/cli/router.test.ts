@@ -28,6 +28,7 @@ describe('help', () => {
         remove-standby <NAME>     take a standby out; its data directory is kept
         follow <NAME>             re-point a running standby at another upstream
         sync <HOW> [N] [NAME...]  let commits wait for standbys, so that a failover loses nothing
+        rotate-password           another password for the replication role, and every node knows it
 
       Change roles:
         promote [NAME]            make a standby the primary: a switchover or a failover, whichever is
