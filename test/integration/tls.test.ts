@@ -69,6 +69,8 @@ describe('TLS', () => {
     const doctor = await m.pgrepl(['doctor', '--only', 'connectivity', '--json']);
     expect([doctor.exit, doctor.stdout]).toEqual([0, expect.stringContaining('"encrypted":true')]);
 
+    expect(await m.pgrepl(['doctor', '--only', 'tls'])).toMatchObject({ exit: 0 });
+
     // The old primary takes one write more that nobody has: it comes back by pg_rewind, over TLS as well.
     await m.killServer('node2');
     await m.ok(['promote', 'node1', '--yes', '--accept-loss', 'unknown']).catch(async () => await m.ok(['promote', 'node1', '--yes']));
@@ -77,6 +79,15 @@ describe('TLS', () => {
     await isSafe(m, 'node1', 'node2', files.authority.ca);
     const hba = await readFile(join((await m.place('node1')).pgdata, 'pg_hba.conf'), 'utf8');
     expect(hba.split('\n').filter((line) => /^host /.test(line) && line.includes('replicator'))).toEqual([]);
+
+    // A new one under the same name is shown after a reload; this one does not last.
+    const short = files.authority.issue('db.example', { ...NAMES, days: 10 });
+    await copyFile(short.cert, files.node.cert);
+    await copyFile(short.key, files.node.key);
+    await m.sql('node1', 'SELECT pg_reload_conf()');
+    const late = await m.pgrepl(['doctor', '--only', 'C17', '--json']);
+    expect([late.exit, late.stdout]).toEqual([7, expect.stringContaining('certificate-expires')]);
+    await isSafe(m, 'node1', 'node2', files.authority.ca);
   });
 
   story('once', 'certificates for a pair that runs: nobody is dropped, and only at the end is the way without one closed', async (m) => {

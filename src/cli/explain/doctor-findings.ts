@@ -2,6 +2,31 @@ import type { Explanations } from './explanation.ts';
 
 /** What the doctor finds in settings, files, roles, machines and versions. */
 export const DOCTOR_FINDINGS: Explanations = {
+  'certificate-expired': {
+    means: 'The certificate that a server shows has expired.',
+    why: 'Whoever verifies it cannot connect any more; streams that stand go on until they break.',
+    remedy: 'Put a new one under the same name and reload the server.',
+  },
+  'certificate-expires': {
+    means: 'The certificate that a server shows expires in less than 30 days.',
+    why: 'Nothing is seen of it until a standby reconnects.',
+    remedy: 'Put a new one under the same name and reload the server.',
+  },
+  'certificate-key': {
+    means: 'The key of a server has an owner or a mode that PostgreSQL refuses.',
+    why: 'A reload goes on with the key that was loaded; the next start fails.',
+    remedy: "It belongs to the server's owner with 0600 or less, or to root with 0640 or less.",
+  },
+  'stream-unverified': {
+    means: 'A standby does not verify that it streams from its upstream, although both have certificates.',
+    why: 'Whoever answers at that address gets its password exchange, and could send it any WAL.',
+    remedy: 'pgrepl add-standby NODE writes its files anew.',
+  },
+  'tls-not-used': {
+    means: 'A server does not show the certificate that the cluster file has for it.',
+    why: 'Its standbys would not accept it, or come without TLS.',
+    remedy: 'pgrepl init-primary NODE for the primary, pgrepl add-standby NODE for a standby.',
+  },
   'alter-system-off': {
     means: 'ALTER SYSTEM is switched off.',
     why: 'Settings change in files only, and what postgresql.auto.conf holds is still read.',

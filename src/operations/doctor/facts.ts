@@ -2,6 +2,7 @@ import type { DatabaseHealth, FileHealth, ServerHealth } from '../../postgres/he
 import type { CommitLevel, RoleFacts } from '../../postgres/server.ts';
 import type { Service } from '../../postgres/service.ts';
 import type { StatusDocument } from '../status.ts';
+import type { SeenCertificate } from './certificate.ts';
 import type { StatusView } from '../status-links.ts';
 
 /** Something that did not work, as data: the code is stable, the message is for people. */
@@ -79,6 +80,8 @@ export interface ServerExtras {
   /** Of the primary alone: its standbys have the same. */
   readonly databases: readonly DatabaseHealth[] | null;
   readonly rates: Rates | null;
+  /** What it shows to those that connect with TLS; `null`: it runs without, or it was not learned. */
+  readonly certificate?: SeenCertificate | null;
 }
 
 /** What moved on a server between two looks. */

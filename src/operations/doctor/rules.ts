@@ -25,6 +25,7 @@ import { slots } from './rules/slots.ts';
 import { status } from './rules/status.ts';
 import { synchronous } from './rules/synchronous.ts';
 import { timeouts } from './rules/timeouts.ts';
+import { tls } from './rules/tls.ts';
 import { unlogged } from './rules/unlogged.ts';
 import { vacuum } from './rules/vacuum.ts';
 import { versions } from './rules/versions.ts';
@@ -33,6 +34,6 @@ import { xmin } from './rules/xmin.ts';
 
 /** Every rule, in the order of docs/doctor.md. A new one is one file and one word here. */
 export const RULES: readonly Rule[] = [
-  status, machines, connectivity, replicationRole, passwords, hba, configuration, parameters, drift, dataDirectory, services, slots, logicalSlots, wal, diskSpace, replay,
+  status, machines, connectivity, replicationRole, passwords, tls, hba, configuration, parameters, drift, dataDirectory, services, slots, logicalSlots, wal, diskSpace, replay,
   xmin, vacuum, synchronous, rewind, timeouts, collations, libraries, unlogged, versions, minors, clocks, ownership, otherManagers, sameMachine, durability,
 ];

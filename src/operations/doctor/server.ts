@@ -31,6 +31,7 @@ async function fill(node: NodeWorld, wants: Wants, seen: Seen): Promise<void> {
     piece(server.role(node.place.replicationUser).then((role) => void (seen.role = role))),
     piece(server.otherManagers().then((managers) => void (seen.otherManagers = managers))),
     piece(server.commitLevels().then((levels) => void (seen.commitLevels = levels))),
+    piece(import('./certificate.ts').then(async ({ lookAtCertificate }) => { seen.certificate = await lookAtCertificate(node); })),
     piece(readHba(node).then((hba) => void (seen.hba = hba))),
     ...(wants.databases ? [piece(intoDatabases(node).then((databases) => void (seen.databases = databases)))] : []),
   ]);
