@@ -15,6 +15,7 @@ import { basisOf, describeNode, observeCluster, primariesOf, splitBrain, viewOf,
 import { outsideConfig, valuesOf } from './config.ts';
 import { delayNeed, delayNotices, delayTrouble } from './delay.ts';
 import { configFileOfPair, newPairOf, pairSteps } from './debian-pair.ts';
+import { doorsOfBackup, judgeBackup, restoreSteps } from './from-backup.ts';
 import { joinSync, withSync } from './move-sync.ts';
 import { openForStandbys, passfileSteps } from './open-for-standbys.ts';
 import { readIncludes, type WholeConfiguration } from './includes.ts';
@@ -66,9 +67,10 @@ export async function decideAddStandby(world: World, topology: Topology, want: A
   });
   const reasons = await preflightAddStandby(world, want, facts, made);
   const machine = made === 'no' ? await judgeMachine(world, want, facts) : { reasons: [], notices: [] };
+  const backup = made === 'no' ? await judgeBackup(world, want, facts) : { reasons: [], notices: [] };
   const included = made === 'no' ? await missingIncludes(world, facts) : { reasons: [], notices: [] };
   const need = made === 'no' || delayChanges(want, facts) ? await delayNeed(world, want, facts) : null;
-  refuseOn(title, [...reasons, ...delayTrouble(name, need), ...included.reasons, ...machine.reasons, ...sync.reasons]);
+  refuseOn(title, [...reasons, ...delayTrouble(name, need), ...backup.reasons, ...included.reasons, ...machine.reasons, ...sync.reasons]);
   const { place, emptyHolder } = facts.standby.facts;
   const tidy: readonly Step[] = emptyHolder === null ? [] : [{ kind: 'finish-staging', node: name, staging: { holder: emptyHolder, pgdata: place.pgdata } }];
   const rendered = made === 'no' ? [] : againWithDoors(want, facts);
@@ -76,7 +78,7 @@ export async function decideAddStandby(world: World, topology: Topology, want: A
   if (made === 'streaming') return change([...rendered, ...(rendered.length === 0 ? [] : [proofOf(facts, want.node)]), ...tidy], late, waitsForStart(want, facts));
   if (made === 'running') return change([...rendered, proofOf(facts, want.node), ...tidy], late, waitsForStart(want, facts));
   if (made === 'stopped') return change([...rendered, { kind: 'start-server', node: name, directory: place.pgdata, configFile: null, as: 'standby' }, proofOf(facts, want.node), ...tidy]);
-  return change(await planCopy(world, want, facts), [...noticesOfCopy(want, facts), ...late, ...(want.node.archive === undefined ? [] : await archiveNotAtHand(world, facts.standby.facts.place, want.node.archive)), ...included.notices, ...machine.notices, ...(await linksNotCopied(world, facts, want.node.waldir)), ...(await machinesDiffer(world, facts))]);
+  return change(await planCopy(world, want, facts), [...noticesOfCopy(want, facts), ...backup.notices, ...late, ...(want.node.archive === undefined ? [] : await archiveNotAtHand(world, facts.standby.facts.place, want.node.archive)), ...included.notices, ...machine.notices, ...(await linksNotCopied(world, facts, want.node.waldir)), ...(await machinesDiffer(world, facts))]);
 }
 
 /** The delay that a standby runs with is another one than it shall have. Pure. */
@@ -176,7 +178,7 @@ export async function planCopy(world: World, want: AddStandby, facts: AddStandby
       marker: { format: 1, node: name, cluster: place.cluster, command: replacing === null ? 'add-standby' : 'rejoin', pgdata: place.pgdata, slot: replacing === null ? name : replacing.slot, upstream: upstream.spec.name, systemIdentifier, also, ...(replacing === null ? {} : { aside: replacing.aside }) },
     },
     { kind: 'create-slot', node: upstream.spec.name, slot: name, claimedBy: { node: name, holder: staging.holder } },
-    {
+    ...(want.source === 'pgbackrest' ? restoreSteps(want, facts) : [{
       kind: 'base-backup',
       node: name,
       upstream: upstream.spec.name,
@@ -197,9 +199,10 @@ export async function planCopy(world: World, want: AddStandby, facts: AddStandby
         waldir: want.node.waldir ?? null,
         ssl: sslBetween(standby, upstream),
       },
-    },
-    ...(want.verify ? [{ kind: 'verify-backup', node: name, staging } as const] : []),
+    } as const]),
+    ...(want.verify && want.source === undefined ? [{ kind: 'verify-backup', node: name, staging } as const] : []),
     ...configuration,
+    ...doorsOfBackup(want, facts),
     ...(replacing === null ? [] : [replacing.step]),
     { kind: 'publish-directory', node: name, staging, mode: groupAccess ? 0o750 : 0o700, as: 'standby' },
     ...pairSteps(made, world.node(name)),
@@ -243,10 +246,11 @@ export function noticesOfCopy(want: AddStandby, facts: AddStandbyFacts): readonl
   const { upstream, standby, whole } = facts;
   const notices: string[] = [];
   const included = whole.includes.filter(({ exists }) => exists).map(({ path }) => path);
-  if (want.checkpoint === 'fast') notices.push(`${upstream.spec.name} writes out its dirty buffers at once (--checkpoint spread takes minutes instead)`);
+  if (want.source === 'pgbackrest') notices.push(`${upstream.spec.name} only makes a slot`);
+  else if (want.checkpoint === 'fast') notices.push(`${upstream.spec.name} writes out its dirty buffers at once (--checkpoint spread takes minutes instead)`);
   else notices.push(`${upstream.spec.name} spreads its checkpoint: nothing seems to happen for some minutes`);
   notices.push(...slotMayBeCut(want, facts));
-  if (!want.verify) notices.push('the copy is not verified against its manifest');
+  if (!want.verify && want.source === undefined) notices.push('the copy is not verified against its manifest');
   if (upstream.spec.via === standby.spec.via) notices.push('both are on one machine: this protects from mistakes with a server, not from the loss of the machine');
   if (upstream.config !== null && outsideConfig(upstream.config, upstream.facts.place.pgdata) !== null) notices.push(`the configuration of ${upstream.spec.name} is outside its data directory; the copy takes it along${included.length === 0 ? '' : `, with ${included.join(', ')} in the same file`}`);
   const server = upstream.facts.server;

@@ -24,6 +24,8 @@ export interface AddStandby {
   readonly verify: boolean;
   /** Joins the synchronous set once it has caught up. */
   readonly sync?: boolean;
+  /** What is copied; missing: the upstream. */
+  readonly source?: 'pgbackrest';
 }
 
 export interface RotatePassword {

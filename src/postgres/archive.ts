@@ -28,7 +28,8 @@ export function archiveCommandOf(archive: Archive): string {
     case 'command':
       return archive.command;
     case 'pgbackrest':
-      return `pgbackrest --stanza=${archive.stanza} archive-push %p`;
+      // One configuration may serve several servers of a machine; the server runs its commands in its own data directory.
+      return `pgbackrest --stanza=${archive.stanza} --pg1-path="$PWD" archive-push %p`;
     default:
       return archive satisfies never;
   }
@@ -43,7 +44,7 @@ export function restoreCommandOf(archive: Archive): string | null {
     case 'command':
       return null;
     case 'pgbackrest':
-      return `pgbackrest --stanza=${archive.stanza} archive-get %f "%p"`;
+      return `pgbackrest --stanza=${archive.stanza} --pg1-path="$PWD" archive-get %f "%p"`;
     default:
       return archive satisfies never;
   }

@@ -20,6 +20,7 @@ import { proveSync, type ProveSync } from './prove-sync.ts';
 import { finishStaging, publishDirectory, type FinishStaging, type PublishDirectory } from './publish-directory.ts';
 import { putBlock, type PutBlock } from './put-block.ts';
 import { recoverCrashed, type RecoverCrashed } from './recover-crashed.ts';
+import { restoreBackup, type RestoreBackup } from './restore-backup.ts';
 import { restoreOwnFiles, type RestoreOwnFiles } from './restore-own-files.ts';
 import { allowRewind, endRewindAccess, type AllowRewind, type EndRewindAccess } from './rewind-access.ts';
 import { rewindServer, type RewindServer } from './rewind-server.ts';
@@ -70,6 +71,7 @@ export type Step =
   | ResetSystemSettings
   | RestartOnReturn
   | RestartServer
+  | RestoreBackup
   | RestoreOwnFiles
   | RewindServer
   | SeeTimeline
@@ -118,6 +120,7 @@ export const registry: Registry<Step, World> = {
   'reset-system-settings': resetSystemSettings,
   'restart-on-return': restartOnReturn,
   'restart-server': restartServer,
+  'restore-backup': restoreBackup,
   'restore-own-files': restoreOwnFiles,
   'rewind-server': rewindServer,
   'see-timeline': seeTimeline,

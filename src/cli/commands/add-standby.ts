@@ -10,10 +10,12 @@ import { directoryFrom, knownNode, NODE_OPTIONS } from '../node-words.ts';
 import { parseNewNode } from '../new-node.ts';
 
 const CHECKPOINTS = ['fast', 'spread'] as const;
+const SOURCES = ['upstream', 'pgbackrest'] as const;
 const COMPRESSIONS = ['auto', 'none', 'gzip', 'lz4', 'zstd'] as const;
 
 const OPTIONS: readonly OptionSpec[] = [
   { flags: '--upstream <NODE>', help: 'node to stream from: the primary (default), or a standby to cascade from' },
+  { flags: '--source <WHAT>', help: 'what is copied: the upstream (default), or pgbackrest: the newest backup of the stanza of the cluster file', choices: SOURCES },
   { flags: '--checkpoint <MODE>', help: 'fast (default): the upstream writes out its dirty buffers at once; spread: gently', choices: CHECKPOINTS },
   { flags: '--compress <METHOD>', help: 'of the copy on its way (default: auto)', choices: COMPRESSIONS },
   { flags: '--max-rate <RATE>', help: 'at most this many bytes per second, such as 50M' },
@@ -53,6 +55,7 @@ export const addStandby: Command = change<AddStandby>({
         maxRate: maxRate === undefined ? null : parseRate(maxRate),
         verify: words.flag('verify'),
         sync: words.flag('sync'),
+        ...(words.text('source') === 'pgbackrest' ? { source: 'pgbackrest' as const } : {}),
       },
     };
   },

@@ -62,6 +62,21 @@ export const ARCHIVE: Explanations = {
     why: 'The server itself runs it, for every WAL file.',
     remedy: 'Install its package there, with the configuration of the cluster.',
   },
+  'restore-failed': {
+    means: 'pgbackrest could not restore the backup.',
+    why: 'Nothing is started on a part of a backup.',
+    remedy: 'The lines under the error are its own; pgbackrest --stanza=STANZA check looks at the repository.',
+  },
+  'source-and-waldir': {
+    means: '--source pgbackrest and --waldir were given together.',
+    why: 'pgbackrest restores pg_wal where the backup had it.',
+    remedy: 'Leave one of the two out.',
+  },
+  'source-without-stanza': {
+    means: '--source pgbackrest was given, and the archive of the cluster file is another one, or none.',
+    why: 'A backup is of no use without the WAL that was written during and after it.',
+    remedy: 'pgrepl init-primary NAME --pgbackrest STANZA first, or leave --source out.',
+  },
   'stanza-invalid': {
     means: 'This cannot be the name of a stanza.',
     why: 'It stands in a command of the server.',
@@ -81,6 +96,11 @@ export const ARCHIVE: Explanations = {
     means: 'The stanza is of another cluster: it has another system identifier.',
     why: 'pgbackrest refuses every file of a server with another one.',
     remedy: 'A stanza of its own for this cluster, or the one that belongs to it.',
+  },
+  'stanza-without-backup': {
+    means: 'The stanza has no backup.',
+    why: 'There is nothing to restore.',
+    remedy: 'pgbackrest --stanza=STANZA backup, where the repository is.',
   },
 };
 

@@ -66,7 +66,7 @@ test('a command fits into the 1024 bytes of servers until 15 up to a path of som
 
 test("a node's own restore command wins over that of the archive; a command of the user's has none", () => {
   expect(restoreCommandFor({ restoreCommand: 'cp /a/%f %p', archive: { kind: 'pgbackrest', stanza: 'main' } })).toBe('cp /a/%f %p');
-  expect(restoreCommandFor({ archive: { kind: 'pgbackrest', stanza: 'main' } })).toBe('pgbackrest --stanza=main archive-get %f "%p"');
+  expect(restoreCommandFor({ archive: { kind: 'pgbackrest', stanza: 'main' } })).toBe('pgbackrest --stanza=main --pg1-path="$PWD" archive-get %f "%p"');
   expect(restoreCommandFor({ archive: { kind: 'command', command: 'true' } })).toBeNull();
   expect(restoreCommandFor({})).toBeNull();
 });
