@@ -19,7 +19,7 @@ function failing({ name, server }: ViewedNode): readonly Finding[] {
       node: name,
       says: `${name} cannot archive ${archiver.failing}${archiver.failingSeconds === null ? '' : ` (last tried ${Math.round(archiver.failingSeconds)} s ago)`}: ${counted(archiver.ready)}, and pg_wal grows`,
       hint: 'The log of the server says what its archive_command printed. A file of that name with other content in the archive is a sign of a second primary.',
-      next: [`pgrepl doctor ${name} --only archive`],
+      next: [`pgrepl doctor ${name} --only wal`],
     },
   ];
 }
@@ -27,7 +27,7 @@ function failing({ name, server }: ViewedNode): readonly Finding[] {
 function behind({ name, server }: ViewedNode): readonly Finding[] {
   const archiver = server?.archiver;
   if (archiver == null || archiver.mode === 'off' || archiver.failing !== null || archiver.ready <= BACKLOG_FILES) return [];
-  return [{ id: 'archive-behind', level: 'warning', node: name, says: `${name} does not archive as fast as it writes: ${counted(archiver.ready)}`, hint: 'Its shutdown, and so a switchover, waits for the archive.', next: [`pgrepl doctor ${name} --only archive`] }];
+  return [{ id: 'archive-behind', level: 'warning', node: name, says: `${name} does not archive as fast as it writes: ${counted(archiver.ready)}`, hint: 'Its shutdown, and so a switchover, waits for the archive.', next: [`pgrepl doctor ${name} --only wal`] }];
 }
 
 function counted(files: number): string {
