@@ -2,6 +2,7 @@ import type { Secret } from '../secret.ts';
 import type { DatabaseHealth, FileHealth, Pulse, ServerHealth } from './health.ts';
 import type { Lsn } from './lsn.ts';
 import type { ArchiverFacts } from './sql-archiver.ts';
+import type { Contents } from './sql-contents.ts';
 import type { SystemIdentifier } from './names.ts';
 import type { CommitTimes, CommitWait, StandbyDelay } from './sql-latency.ts';
 import type { WalPiece } from './tools.ts';
@@ -240,6 +241,10 @@ export interface Server {
   fileHealth(): Promise<FileHealth>;
   /** What can only be seen from inside its databases; those that let nobody in are missing. */
   databaseHealth(): Promise<readonly DatabaseHealth[]>;
+  /** Databases that let clients in, without the templates. */
+  databaseNames(): Promise<readonly string[]>;
+  /** One of its databases in a session of its own, to be read table by table; the caller closes it. */
+  contentsOf(database: string): Promise<Contents>;
   /** Positions and transactions alone: two of them give rates. */
   pulse(): Promise<Pulse>;
   /** True while a connection with this application name is open on this server. */

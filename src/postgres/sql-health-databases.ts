@@ -28,10 +28,15 @@ SELECT json_build_object('name', current_database(),
   'libraries', (SELECT coalesce(json_agg(DISTINCT regexp_replace(substr(p.probin, 9), '\\.(so|dylib|dll)$', '')), '[]'::json) FROM pg_catalog.pg_proc AS p WHERE p.probin LIKE '$libdir/%')
 )::text AS health`;
 
+/** Names of the databases that let clients in, without the templates. */
+export async function askDatabaseNames(session: Session, signal: AbortSignal | undefined): Promise<readonly string[]> {
+  const rows = await session.query('SELECT datname AS name FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate ORDER BY datname', { deadlineMs: 10_000, signal });
+  return rows.flatMap(({ name }) => (typeof name === 'string' ? [name] : []));
+}
+
 /** Looks into each database that lets us in, a few at a time; one that does not is passed over. Ends early when `signal` fires. */
 export async function askDatabases(session: Session, openDatabase: OpenDatabase, signal: AbortSignal | undefined): Promise<readonly DatabaseHealth[]> {
-  const rows = await session.query('SELECT datname AS name FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate ORDER BY datname', { deadlineMs: 10_000, signal });
-  const waiting = rows.flatMap(({ name }) => (typeof name === 'string' ? [name] : [])).slice(0, AT_MOST);
+  const waiting = (await askDatabaseNames(session, signal)).slice(0, AT_MOST);
   const found: DatabaseHealth[] = [];
   const work = async (): Promise<void> => {
     for (let name = waiting.shift(); name !== undefined && signal?.aborted !== true; name = waiting.shift()) {

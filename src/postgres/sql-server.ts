@@ -8,7 +8,8 @@ import type { QueryOptions, Row, Session } from './session.ts';
 import { runCheckpoint } from './sql-checkpoint.ts';
 import { factsQuery, parseFacts, parsePositions, POSITIONS_QUERY } from './sql-facts.ts';
 import { filesQuery, healthQuery, parseFiles, parseHealth, parsePulse, PULSE_QUERY } from './sql-health.ts';
-import { askDatabases } from './sql-health-databases.ts';
+import { openContents } from './sql-contents.ts';
+import { askDatabases, askDatabaseNames } from './sql-health-databases.ts';
 import { askCommitLevels, askInventory, askManagers, askUnloggedTables, type OpenDatabase } from './sql-inventory.ts';
 import { askCommitTimes, askStandbyDelays } from './sql-latency.ts';
 import { askMayRewind, askTables, askWalDigests, askWalFiles, rewindGrant } from './sql-rewind.ts';
@@ -66,6 +67,8 @@ export function openServer(session: Session, { signal, openDatabase, guard, modi
     health: async () => parseHealth((await ask(healthQuery(versionNumberOf(session.serverVersion)), { deadlineMs: 15_000 }))[0]),
     fileHealth: async () => parseFiles((await ask(filesQuery(versionNumberOf(session.serverVersion)), { deadlineMs: 15_000 }))[0]),
     databaseHealth: async () => await askDatabases(session, openDatabase, signal),
+    databaseNames: async () => await askDatabaseNames(session, signal),
+    contentsOf: async (database) => openContents(await openDatabase(database), signal),
     pulse: async () => parsePulse((await ask(PULSE_QUERY))[0]),
     hasClient: async (applicationName) => (await one(CLIENT_QUERY, [applicationName]))?.['there'] === 'true',
     senderIsEncrypted: async (applicationName) => (await one(SENDER_SSL_QUERY, [applicationName]))?.['encrypted'] === 'true',

@@ -136,6 +136,14 @@ export class FakeServer implements Server {
     return await this.#ask(() => []);
   }
 
+  async databaseNames(): Promise<readonly string[]> {
+    return await this.#ask(() => []);
+  }
+
+  async contentsOf(): Promise<never> {
+    return await Promise.reject(new Error('a fake server has no tables to read'));
+  }
+
   async pulse(): Promise<Pulse> {
     return await this.#ask(() => IDLE_HEALTH.pulse);
   }

@@ -26,6 +26,7 @@ export const doctor: Command = query({
   arguments: [{ name: '[NAME]', help: 'only what concerns this node' }],
   options: [
     { flags: '--only <RULE>', help: `one rule, by its name or hazard (repeatable): ${RULES.map(({ id }) => id).join(', ')}`, repeat: true },
+    { flags: '--deep', help: 'reads every table on every node, too, and compares' },
     { flags: '--timeout <SECONDS>', help: `how long each node and each login may take (default: ${DEFAULT_TIMEOUT})` },
     ...ADMIN_OPTIONS,
   ],
@@ -33,7 +34,7 @@ export const doctor: Command = query({
   run: async (context) => {
     const { words, globals, io } = context;
     const timeoutMs = secondsOf('--timeout', words.text('timeout') ?? DEFAULT_TIMEOUT, 0.1) * 1_000;
-    const rules = rulesFrom(words.list('only'));
+    const rules = rulesFrom(words.list('only'), words.flag('deep'));
     const topology = await loadTopology(globals.file, {}, io.env);
     needsNodes(topology);
     const [typed] = words.arguments;
@@ -44,9 +45,10 @@ export const doctor: Command = query({
   },
 });
 
-/** The rules of these words, each a name or a hazard; all of them without any. */
-export function rulesFrom(words: readonly string[] | undefined): readonly Rule[] {
-  if (words === undefined) return RULES;
+/** The rules of these words, each a name or a hazard; without any all of them, but for those that read whole tables unless `deep` asks for it. */
+export function rulesFrom(words: readonly string[] | undefined, deep: boolean): readonly Rule[] {
+  const isDeep = ({ needs }: Rule): boolean => needs.includes('contents');
+  if (words === undefined) return RULES.filter((rule) => deep || !isDeep(rule));
   const wanted = words.flatMap((word) => word.split(',')).map((word) => word.trim());
   const chosen = new Set(wanted.flatMap((word) => {
     const found = RULES.filter(({ id, hazards }) => id === word.toLowerCase() || hazards.includes(word.toUpperCase()));
@@ -54,7 +56,7 @@ export function rulesFrom(words: readonly string[] | undefined): readonly Rule[]
     const meant = didYouMean(word, RULES.map(({ id }) => id));
     throw usageError('rule-unknown', `"${printable(word)}" is not a rule of the doctor`, { hint: meant === null ? `The rules are ${RULES.map(({ id }) => id).join(', ')}.` : `Did you mean "${meant}"?` });
   }));
-  return RULES.filter((rule) => chosen.has(rule));
+  return RULES.filter((rule) => chosen.has(rule) || (deep && isDeep(rule)));
 }
 
 function show(document: DoctorDocument, { io, globals }: Context): void {

@@ -52,6 +52,16 @@ export const DOCTOR_FINDINGS: Explanations = {
     why: 'Indexes on text that were built on one may miss rows on the other.',
     remedy: 'Give both the same operating system release, or REINDEX after a change of roles.',
   },
+  'contents-differ': {
+    means: 'A standby has other rows than its primary, although it replays the same log.',
+    why: 'It was a primary in between, or its disk is damaged. It streams, and has no lag; nothing else shows it.',
+    remedy: 'Do not promote it. pgrepl remove-standby NAME, then pgrepl add-standby NAME makes it anew.',
+  },
+  'contents-not-compared': {
+    means: 'Tables of a standby could not be compared with those of the primary.',
+    why: 'They change all the time, or the standby does not replay; the evidence says which.',
+    remedy: 'pgrepl doctor --deep again, when less is written.',
+  },
   'collation-mismatch': {
     means: 'Databases were made with another version of the collation library.',
     why: 'Indexes on text may miss rows now.',

@@ -1,6 +1,7 @@
 import type { DatabaseHealth, FileHealth, ServerHealth } from '../../postgres/health.ts';
 import type { CommitLevel, RoleFacts } from '../../postgres/server.ts';
 import type { Service } from '../../postgres/service.ts';
+import type { ContentFacts } from './contents.ts';
 import type { StatusDocument } from '../status.ts';
 import type { SeenCertificate } from './certificate.ts';
 import type { StatusView } from '../status-links.ts';
@@ -125,4 +126,6 @@ export interface DoctorFacts {
   readonly machines: ReadonlyMap<string, MachineFacts>;
   readonly servers: ReadonlyMap<string, ServerExtras>;
   readonly logins: readonly LoginAttempt[];
+  /** Of every running standby of the primary, where contents were compared. */
+  readonly contents: readonly ContentFacts[];
 }

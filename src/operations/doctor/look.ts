@@ -1,9 +1,10 @@
 import type { NodeWorld, World } from '../../steps/world.ts';
 import type { Topology } from '../../topology/topology.ts';
-import { viewCluster } from '../status-links.ts';
+import { isForeign, viewCluster } from '../status-links.ts';
 import { seeStatus } from '../status-look.ts';
 import { within, type Limits } from '../within.ts';
 import { askClock } from './clock.ts';
+import { compareContents } from './contents.ts';
 import type { DoctorFacts, MachineFacts } from './facts.ts';
 import { withRates } from './rates.ts';
 import { askServer } from './server.ts';
@@ -26,7 +27,10 @@ export async function lookForDoctor(world: World, topology: Topology, needs: Rea
     needs.has('logins') ? tryLogins(world, names, limits) : [],
   ]);
   const [clocked, paced] = await Promise.all([withClocks(world, machines, limits), needs.has('health') ? withRates(world, servers, limits) : servers]);
-  return { view: viewCluster(topology, facts), status: document, machines: clocked, servers: paced, logins };
+  const view = viewCluster(topology, facts);
+  const standbys = view.nodes.filter((node) => node.server?.inRecovery === true && !isForeign(node, view)).map(({ name }) => name);
+  const contents = needs.has('contents') && view.primary !== null ? await compareContents(world, view.primary.name, standbys, limits) : [];
+  return { view, status: document, machines: clocked, servers: paced, logins, contents };
 }
 
 /** The clocks last, when this program has nothing else to do: its own work would count as round trip. */

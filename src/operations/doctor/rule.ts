@@ -1,8 +1,9 @@
 import type { Finding } from '../status.ts';
 import type { DoctorFacts } from './facts.ts';
 
-/** What has to be gathered besides the status. `health` brings `servers` along; `databases` are looked into from inside. */
-export type Need = 'machines' | 'servers' | 'health' | 'databases' | 'logins';
+/** What has to be gathered besides the status. `health` brings `servers` along; `databases` are looked into from inside, `contents` are read
+ * whole, which takes its time. */
+export type Need = 'machines' | 'servers' | 'health' | 'databases' | 'logins' | 'contents';
 
 /** What a rule found. `hazard` names the entry of the list in docs/doctor.md that it is about. */
 export interface RuleFinding extends Finding {

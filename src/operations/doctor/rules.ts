@@ -1,6 +1,7 @@
 import type { Rule } from './rule.ts';
 import { clocks } from './rules/clocks.ts';
 import { collations } from './rules/collations.ts';
+import { contents } from './rules/contents.ts';
 import { configuration } from './rules/configuration.ts';
 import { connectivity } from './rules/connectivity.ts';
 import { dataDirectory } from './rules/data-directory.ts';
@@ -35,5 +36,5 @@ import { xmin } from './rules/xmin.ts';
 /** Every rule, in the order of docs/doctor.md. A new one is one file and one word here. */
 export const RULES: readonly Rule[] = [
   status, machines, connectivity, replicationRole, passwords, tls, hba, configuration, parameters, drift, dataDirectory, services, slots, logicalSlots, wal, diskSpace, replay,
-  xmin, vacuum, synchronous, rewind, timeouts, collations, libraries, unlogged, versions, minors, clocks, ownership, otherManagers, sameMachine, durability,
+  xmin, vacuum, synchronous, rewind, timeouts, collations, libraries, unlogged, versions, minors, clocks, ownership, otherManagers, sameMachine, durability, contents,
 ];

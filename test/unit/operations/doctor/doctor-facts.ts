@@ -48,15 +48,16 @@ export interface Given {
   readonly machines?: Readonly<Record<string, MachineFacts>>;
   readonly servers?: Readonly<Record<string, ServerExtras>>;
   readonly logins?: readonly LoginAttempt[];
+  readonly contents?: DoctorFacts['contents'];
 }
 
 /** Three healthy nodes, where nothing else is said. A server listens at the port of the cluster file unless it has another one on purpose. */
-export function given({ topology = topologyOf(), nodes: seen = [primary('node1', ['node2', 'node3']), standby('node2'), standby('node3')], machines = {}, servers = {}, logins = [] }: Given = {}): DoctorFacts {
+export function given({ topology = topologyOf(), nodes: seen = [primary('node1', ['node2', 'node3']), standby('node2'), standby('node3')], machines = {}, servers = {}, logins = [], contents = [] }: Given = {}): DoctorFacts {
   const nodes = seen.map((node) => {
     const spec = topology.nodes.find(({ name }) => name === node.place.name);
     return node.server?.port === 5433 && spec !== undefined ? { ...node, server: { ...node.server, port: spec.port } } : node;
   });
-  return { view: viewCluster(topology, nodes), status: judgeStatus(topology, nodes), machines: new Map(Object.entries(machines)), servers: new Map(Object.entries(servers)), logins };
+  return { view: viewCluster(topology, nodes), status: judgeStatus(topology, nodes), machines: new Map(Object.entries(machines)), servers: new Map(Object.entries(servers)), logins, contents };
 }
 
 /** `level id node` of everything that a rule finds. */
