@@ -1,6 +1,12 @@
-import { expect } from 'vitest';
+import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { chown, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { programEnv } from '../support/at-hand.ts';
+import { postmasterOf } from '../support/oracle.ts';
 import { expectRefused, expectRoles } from '../support/roles.ts';
+import { asServer, serverAccount } from '../support/server-account.ts';
 import { statusOf } from '../support/statuses.ts';
 import { trioStories } from '../support/trio.ts';
 import type { Machine } from '../support/cluster.ts';
@@ -8,6 +14,21 @@ import type { Machine } from '../support/cluster.ts';
 const counts = async (m: Machine, name: string): Promise<string> => await m.sql(name, `SELECT string_agg(application_name || ' ' || sync_state, ', ' ORDER BY application_name) FROM pg_stat_replication`);
 const value = async (m: Machine, name: string): Promise<string> => await m.sql(name, 'SHOW synchronous_standby_names');
 const syncLine = (m: Machine): string | undefined => /^ {2}sync: (.*)$/m.exec(readFileSync(m.clusterFile, 'utf8'))?.[1];
+
+/** Somebody who streams from node1 under the name of a standby, and is none. */
+async function withNamesake(m: Machine, name: string, work: () => Promise<void>): Promise<void> {
+  const server = await postmasterOf((await m.place('node1')).pgdata);
+  const directory = join((await m.place('node1')).pgdata, '..', 'received');
+  await mkdir(directory);
+  await chown(directory, serverAccount().uid, serverAccount().gid);
+  const receiver = spawn(join(m.installation.binDir, 'pg_receivewal'), ['-n', '-D', directory, '-d', `host=${server?.socketDir ?? ''} port=${server?.port ?? 0} user=postgres application_name=${name}`], { ...asServer(), env: programEnv(m.installation), stdio: 'ignore' });
+  try {
+    await m.eventually('node1', `SELECT count(*) FROM pg_stat_replication WHERE lower(application_name) = '${name.toLowerCase()}'`, '2');
+    await work();
+  } finally {
+    receiver.kill('SIGKILL');
+  }
+}
 
 trioStories({}, (trio, { each, once }) => {
   each('sync any 1, first 2, off, under a writer: in force at once, in the cluster file, and nothing to do a second time (B15, F09, F13, V1)', async () => {
@@ -138,6 +159,10 @@ trioStories({}, (trio, { each, once }) => {
       // One that replays at once is enough.
       await m.ok(['sync', 'any', '1', 'node2', 'node3', '--yes']);
       await m.sql('node3', 'SELECT pg_wal_replay_resume()');
+      await withNamesake(m, 'NODE3', async () => {
+        expect((await expectRefused(m, ['sync', 'any', '1', 'node3']))['duplicate-name']).toMatch(/^2 connections on node1 call themselves "node3" \(pids [0-9]+, [0-9]+\), and any of them would acknowledge for node3$/);
+        expect((await statusOf(m)).finding('sync-duplicate')).toMatchObject({ level: 'critical', node: 'node1' });
+      });
       expect(await m.pgrepl(['sync', 'any', '3', 'node2', 'node3'])).toMatchObject({ exit: 2 });
       expect(await m.pgrepl(['sync', 'any', '1', 'node9'])).toMatchObject({ exit: 2 });
       expect(await expectRefused(m, ['sync', 'any', '1', 'node1'])).toHaveProperty('is-the-primary');
