@@ -207,7 +207,7 @@ trioStories({}, (trio, { each, rarely }) => {
         await writer.more(30);
         await neverTwoWriters(m, async () => {
           await fault.before?.(m);
-          const run = m.start(['switchover', 'node2', '--budget', String(fault.budgetSeconds), '--yes', '--json']);
+          const run = m.start(['switchover', 'node2', '--budget', String(fault.budgetSeconds), '--yes', '--json'], { deadlineMs: Math.max(120, fault.withinSeconds) * 1_000 });
           const mend = await fault.strike(m, run);
           const ran = await run.ended;
           const said = `${ran.stdout}\n${ran.stderr}`;
