@@ -81,10 +81,12 @@ async function respond(access: Access, answers: Answers, request: IncomingMessag
   const html = (headers.accept ?? '').includes('text/html');
   const wanted = wantedBy({ target: request.url ?? '', html, unaddressed: request.httpVersion === '1.0' && headers.host === undefined }, answers.known());
   const { ageSeconds, ...answer } = hasBody ? { ...plain(413, 'a request has no body'), ageSeconds: 0 } : (denied(access, wanted, method, headers) ?? (await answers.answer(wanted)));
+  // Patroni answers OPTIONS with the status alone; of HEAD, Node sends none.
+  const body = method === 'OPTIONS' ? '' : answer.body;
   answers.counted(wanted.what === 'health' ? wanted.path : `/${wanted.what}`, answer.status);
   response.writeHead(answer.status, {
     'Content-Type': answer.type,
-    'Content-Length': Buffer.byteLength(answer.body),
+    'Content-Length': Buffer.byteLength(body),
     'Cache-Control': 'no-store',
     'X-Content-Type-Options': 'nosniff',
     'Content-Security-Policy': POLICY,
@@ -96,7 +98,7 @@ async function respond(access: Access, answers: Answers, request: IncomingMessag
     ...(answer.status === 405 ? { Allow: 'GET, HEAD, OPTIONS' } : {}),
     ...(hasBody ? { Connection: 'close' } : {}),
   });
-  response.end(method === 'GET' || method === 'POST' ? answer.body : undefined);
+  response.end(body);
 }
 
 /** The answer to who may not ask, or not so; `null`: he may. */
