@@ -9,13 +9,14 @@ import { installations } from '../test/support/at-hand.ts';
 import { addStandby } from './cases/add-standby.ts';
 import { failover } from './cases/failover.ts';
 import { rejoin } from './cases/rejoin.ts';
+import { serve } from './cases/serve.ts';
 import { startUp } from './cases/start-up.ts';
 import { status } from './cases/status.ts';
 import { statusFar } from './cases/status-far.ts';
 import { switchover, switchoverSync } from './cases/switchover.ts';
 import type { Bench, Case, Result } from './measure.ts';
 
-const CASES: readonly Case[] = [startUp, status, statusFar, addStandby, switchover, switchoverSync, failover, rejoin];
+const CASES: readonly Case[] = [startUp, status, statusFar, addStandby, switchover, switchoverSync, failover, rejoin, serve];
 
 const { values } = parseArgs({ options: { short: { type: 'boolean', default: false }, only: { type: 'string' }, major: { type: 'string' } } });
 const chosen = CASES.filter(({ name }) => values.only === undefined || values.only.split(',').includes(name));

@@ -125,6 +125,8 @@ trioStories({}, (trio, { once }) => {
           expect(await page.locator('#lag .legend').textContent()).toMatch(/node2.*node3.*\d/s);
           await m.stopServer('node3');
           await page.locator('#list li:not(.none)').first().waitFor();
+          // Stopped by now, or about to be.
+          await page.locator('#topology g.node.critical').waitFor();
           expect(await page.getByRole('status').textContent()).not.toBe('ok');
           expect(await page.locator('#topology g.node.critical .name').allTextContents()).toEqual(['node3']);
           const shots = process.env['PGREPL_SHOTS'];
