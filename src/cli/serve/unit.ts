@@ -12,7 +12,6 @@ export function renderUnit({ argv, user, cluster, environment }: UnitWords): str
   return `# /etc/systemd/system/pgrepl-serve.service, made by pgrepl serve --print-unit
 [Unit]
 Description=pgrepl serve: health, metrics and a page of the PostgreSQL cluster ${cluster.replaceAll('%', '%%')}
-Documentation=man:pgrepl(1)
 After=network-online.target
 Wants=network-online.target
 
