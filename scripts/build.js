@@ -40,7 +40,7 @@ const servedFiles = {
       const text = (...path) => readFileSync(join(ROOT, ...path), 'utf8');
       const { outputFiles } = await build.esbuild.build({ absWorkingDir: ROOT, entryPoints: ['page/page.ts'], bundle: true, minify: true, format: 'iife', target: 'es2022', charset: 'utf8', write: false });
       const style = await build.esbuild.transform(text('page', 'page.css'), { loader: 'css', minify: true });
-      const page = { html: text('page', 'page.html'), script: outputFiles[0].text, style: style.code };
+      const page = { html: text('page', 'page.html'), script: outputFiles[0].text, style: style.code, icon: text('page', 'icon.svg') };
       return { contents: `export const PAGE = ${JSON.stringify(page)};\nexport const RULES = ${JSON.stringify(text('share', 'prometheus', 'pgrepl.rules.yml'))};\n`, loader: 'js' };
     });
   },

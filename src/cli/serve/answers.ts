@@ -33,6 +33,7 @@ export interface Page {
   readonly html: string;
   readonly script: string;
   readonly style: string;
+  readonly icon: string;
 }
 
 const JSON_TYPE = 'application/json; charset=utf-8';
@@ -59,6 +60,8 @@ export function answerTo(wanted: Wanted, seen: Seen): Answer {
       return { status: 200, type: 'text/javascript; charset=utf-8', body: page.script };
     case 'style':
       return { status: 200, type: 'text/css; charset=utf-8', body: page.style };
+    case 'icon':
+      return { status: 200, type: 'image/svg+xml', body: page.icon };
     default:
       return wanted satisfies never;
   }

@@ -6,7 +6,7 @@ import { parseBytes, parseSeconds } from '../../postgres/units.ts';
 /** What a request is for. `about`: a node, or the cluster. */
 export type Wanted =
   | { readonly what: 'health'; readonly path: string; readonly about: string | null; readonly question: HealthQuestion }
-  | { readonly what: 'liveness' | 'status' | 'metrics' | 'page' | 'script' | 'style' | 'data' }
+  | { readonly what: 'liveness' | 'status' | 'metrics' | 'page' | 'script' | 'style' | 'icon' | 'data' }
   | { readonly what: 'nothing'; readonly status: 400 | 404; readonly why: string; readonly next: readonly string[] };
 
 /** Patroni's paths, older names included. */
@@ -21,8 +21,8 @@ const HEALTH: ReadonlyMap<string, HealthKind> = new Map([
   ['/readiness', 'readiness'],
 ]);
 
-const OTHERS: ReadonlyMap<string, 'status' | 'metrics' | 'page' | 'script' | 'style' | 'data'> = new Map([
-  ['/status', 'status'], ['/metrics', 'metrics'], ['/ui', 'page'], ['/ui/page.js', 'script'], ['/ui/page.css', 'style'], ['/ui/data.json', 'data'],
+const OTHERS: ReadonlyMap<string, 'status' | 'metrics' | 'page' | 'script' | 'style' | 'icon' | 'data'> = new Map([
+  ['/status', 'status'], ['/metrics', 'metrics'], ['/ui', 'page'], ['/ui/page.js', 'script'], ['/ui/page.css', 'style'], ['/ui/icon.svg', 'icon'], ['/ui/data.json', 'data'],
 ]);
 
 /** Parameters by kind; every other one is refused, because a balancer would take its answer for one to what it asked. */
