@@ -5,7 +5,7 @@ import type { Installation } from '../test/support/at-hand.ts';
 export interface Result {
   readonly what: string;
   readonly reference: string;
-  readonly unit: 'ms' | 's';
+  readonly unit: 'ms' | 's' | 'per s';
   /** Medians. */
   readonly pgrepl: number;
   readonly byReference: number;
