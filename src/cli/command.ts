@@ -9,6 +9,8 @@ export interface OptionSpec {
   readonly flags: string;
   readonly help: string;
   readonly choices?: readonly string[];
+  /** Words that completion offers; others are taken as well. */
+  readonly suggests?: readonly string[];
   /** May be given several times; its value is a list. */
   readonly repeat?: boolean;
   readonly heading?: string;
@@ -18,6 +20,8 @@ export interface OptionSpec {
 export interface ArgumentSpec {
   readonly name: string;
   readonly help: string;
+  /** Words that completion offers. */
+  readonly suggests?: readonly string[];
 }
 
 /** The options that every command has. */

@@ -14,6 +14,7 @@ const SET_UP = 'Set up:';
 const ROLES = 'Change roles:';
 const LOOK = 'Look:';
 const RUNS = 'Past and unfinished runs:';
+const HELP = 'Help:';
 
 /** Every command, in the order of the help page. */
 export const DEFINITIONS: readonly Definition[] = [
@@ -32,8 +33,9 @@ export const DEFINITIONS: readonly Definition[] = [
   { name: 'route', usage: 'FOR', heading: LOOK, kind: 'query', summary: 'client configuration: writes to the primary, reads spread over the standbys', load: async () => (await import('./commands/route.ts')).route },
   { name: 'serve', usage: '[NAME]', heading: LOOK, kind: 'query', summary: 'health paths for balancers, metrics for Prometheus, and a page', load: async () => (await import('./commands/serve.ts')).serve },
   { name: 'demo', usage: '', heading: LOOK, kind: 'query', summary: 'a throw-away primary and two standbys on this machine, under load', load: async () => (await import('./commands/demo.ts')).demo },
-  { name: 'explain', usage: '[CODE]', heading: LOOK, kind: 'query', summary: 'what a code of an error or a finding means, and what to do', load: async () => (await import('./commands/explain.ts')).explain },
   { name: 'runs', usage: '', heading: RUNS, kind: 'query', summary: 'the journal of past runs', load: async () => (await import('./commands/runs.ts')).runs },
   { name: 'resume', usage: '[RUN]', heading: RUNS, kind: 'change', summary: 'go on with an unfinished run', load: async () => (await import('./commands/resume.ts')).resume },
   { name: 'undo', usage: '[RUN]', heading: RUNS, kind: 'change', summary: 'take an unfinished run back', load: async () => (await import('./commands/undo.ts')).undo },
+  { name: 'explain', usage: '[CODE]', heading: HELP, kind: 'query', summary: 'what a code of an error or a finding means, and what to do', load: async () => (await import('./commands/explain.ts')).explain },
+  { name: 'completion', usage: 'SHELL', heading: HELP, kind: 'query', summary: 'completes commands, options and names of nodes in bash, zsh and fish', load: async () => (await import('./commands/completion.ts')).completion },
 ];

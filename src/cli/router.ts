@@ -4,17 +4,8 @@ import { didYouMean } from '../topology/did-you-mean.ts';
 import { VERSION } from '../version.ts';
 import type { Command, Context, Globals, OptionSpec, Words } from './command.ts';
 import { DEFINITIONS, type Definition } from './definitions.ts';
+import { GLOBAL_OPTIONS } from './global-options.ts';
 import { columnsOf, quoteWords, type Io } from './io.ts';
-
-const GLOBAL_OPTIONS: readonly OptionSpec[] = [
-  { flags: '-f, --file <FILE>', help: 'cluster file (default: $PGREPL_FILE, else ./pgrepl.yaml)' },
-  { flags: '--json', help: 'one JSON document on stdout; of a change: one JSON event per line' },
-  { flags: '-n, --dry-run', help: 'show what would be done, and do nothing' },
-  { flags: '-y, --yes', help: 'ask nothing' },
-  { flags: '-q, --quiet', help: 'say less' },
-  { flags: '-v, --verbose', help: 'say more: every command that is run' },
-  { flags: '--no-color', help: 'no colours (also: NO_COLOR, TERM=dumb)' },
-];
 
 /** Runs one command line and returns the exit code. Nothing is thrown: every failure was reported when it returns. */
 export async function runCli(io: Io): Promise<number> {
@@ -171,8 +162,15 @@ function wordsFrom(options: Readonly<Record<string, unknown>>, args: readonly st
 function fromCommander(error: CommanderError, command: Command | null): PgreplError {
   if (error.code === 'commander.help') return usageError('command-missing', 'no command was given', { next: ['pgrepl --help'] });
   const [first = '', ...rest] = error.message.split('\n');
-  const meant = /Did you mean (.*)\?/.exec(rest.join(' '))?.[1];
+  const meant = /Did you mean (.*)\?/.exec(rest.join(' '))?.[1] ?? meantChoice(first);
   const next = [command === null ? 'pgrepl --help' : `pgrepl ${command.name} --help`];
   const hint = meant !== undefined ? `Did you mean ${meant}?` : command === null && error.code === 'commander.unknownOption' ? 'Options of a command come after its name.' : undefined;
   return usageError(error.code.replace('commander.', '').replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`), first.replace(/^error: /, '').replace(/\.$/, ''), { hint, next });
+}
+
+/** Of `… argument 'fsat' is invalid. Allowed choices are fast, spread.` the choice that was probably meant. */
+function meantChoice(complaint: string): string | undefined {
+  const [, typed = '', choices = ''] = /'([^']*)' is invalid\. Allowed choices are (.*)\.$/.exec(complaint) ?? [];
+  const meant = didYouMean(typed, choices.split(', ').filter((choice) => choice !== ''));
+  return meant === null ? undefined : `"${meant}"`;
 }

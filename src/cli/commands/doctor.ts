@@ -25,7 +25,7 @@ export const doctor: Command = query({
   summary: 'what would go wrong next: logins in both directions, machines, versions, disks',
   arguments: [{ name: '[NAME]', help: 'only what concerns this node' }],
   options: [
-    { flags: '--only <RULE>', help: `one rule, by its name or hazard (repeatable): ${RULES.map(({ id }) => id).join(', ')}`, repeat: true },
+    { flags: '--only <RULE>', help: `one rule, by its name or hazard (repeatable): ${RULES.map(({ id }) => id).join(', ')}`, repeat: true, suggests: RULES.map(({ id }) => id) },
     { flags: '--deep', help: 'reads every table on every node, too, and compares' },
     { flags: '--timeout <SECONDS>', help: `how long each node and each login may take (default: ${DEFAULT_TIMEOUT})` },
     ...ADMIN_OPTIONS,

@@ -24,7 +24,7 @@ export const explain: Command = query({
   summary: 'what a code of an error or a finding means, and what to do',
   arguments: [{ name: '[CODE]', help: 'code of an error, id of a finding, or an exit code; without it all of them are listed' }],
   options: [],
-  examples: ['pgrepl explain cannot-prove-stopped', 'pgrepl explain slot-inactive', 'pgrepl explain 6', "pgrepl promote --dry-run --json | jq -r '.refusals[].code' | xargs -n 1 pgrepl explain"],
+  examples: ['pgrepl explain cannot-prove-stopped', 'pgrepl explain slot-inactive', 'pgrepl explain 6'],
   run: async ({ words, globals, io }) => {
     const [typed] = words.arguments;
     const list = typed === undefined ? everything() : [explained(typed)];

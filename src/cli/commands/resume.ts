@@ -15,6 +15,7 @@ export const resume: Command = {
   summary: 'go on with an unfinished run',
   arguments: [{ name: '[RUN]', help: 'the run (default: the newest unfinished one); pgrepl runs lists them' }],
   options: [CLUSTER_OPTION, ...ADMIN_OPTIONS],
+  examples: ['pgrepl resume', 'pgrepl resume 20261123T105021Z-83a4 --dry-run'],
   run: async (context) => {
     const record = chooseRun(await runsOfCluster(context), context.words.arguments[0]);
     if (record === null) return await nothingLeft(context);

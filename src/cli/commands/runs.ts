@@ -14,6 +14,7 @@ export const runs: Command = query({
   summary: 'the journal of past runs',
   arguments: [],
   options: [CLUSTER_OPTION],
+  examples: ['pgrepl runs', "pgrepl runs --json | jq '.runs[] | select(.unfinished)'"],
   run: async (context) => {
     const { io, globals } = context;
     const { records, directory } = await runsOfCluster(context);

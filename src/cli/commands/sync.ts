@@ -16,7 +16,7 @@ export const sync: Command = change<Sync>({
   name: 'sync',
   summary: 'let commits wait for standbys, so that a failover loses nothing',
   arguments: [
-    { name: '<HOW>', help: 'off; any: N of them, whoever is faster; first: the first N of the list that are there' },
+    { name: '<HOW>', help: 'off; any: N of them, whoever is faster; first: the first N of the list that are there', suggests: ['off', 'any', 'first'] },
     { name: '[N]', help: 'how many have a commit before it is acknowledged' },
     { name: '[NAME...]', help: 'the standbys (any: default every one that streams from the primary itself)' },
   ],

@@ -27,6 +27,7 @@ export const undo: Command = {
   summary: 'take an unfinished run back',
   arguments: [{ name: '[RUN]', help: 'the run (default: the newest unfinished one); pgrepl runs lists them' }],
   options: [CLUSTER_OPTION, ...ADMIN_OPTIONS],
+  examples: ['pgrepl undo --dry-run', 'pgrepl undo 20261123T105021Z-83a4'],
   run: async (context) => {
     const { io, globals } = context;
     const passwords = await passwordsFrom(context);

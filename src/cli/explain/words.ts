@@ -32,6 +32,11 @@ export const WORDS: Explanations = {
     why: 'A word that is nearly a command is not taken for it: promote and remove-standby must not be run by a slip.',
     remedy: 'Type the command that the hint names, or look at pgrepl --help.',
   },
+  'completion-json': {
+    means: 'completion was asked for JSON.',
+    why: 'It prints a script or a list for a shell.',
+    remedy: 'Leave --json out.',
+  },
   'conflicting-option': {
     means: 'Two options were given that exclude each other.',
     why: 'One of them would be overlooked.',
@@ -131,6 +136,11 @@ export const WORDS: Explanations = {
     means: 'The journal has no run of this name.',
     why: 'Runs are kept per machine and user of pgrepl, and per cluster.',
     remedy: "pgrepl runs lists them; another operator's run is in that operator's journal.",
+  },
+  'shell-unknown': {
+    means: 'completion was given a shell that it has no script for.',
+    why: 'The script of another shell would not be understood.',
+    remedy: 'bash, zsh or fish.',
   },
   'sync-words': {
     means: 'The words after sync do not say a set of standbys.',

@@ -46,12 +46,15 @@ describe('help', () => {
                                   standbys
         serve [NAME]              health paths for balancers, metrics for Prometheus, and a page
         demo                      a throw-away primary and two standbys on this machine, under load
-        explain [CODE]            what a code of an error or a finding means, and what to do
 
       Past and unfinished runs:
         runs                      the journal of past runs
         resume [RUN]              go on with an unfinished run
         undo [RUN]                take an unfinished run back
+
+      Help:
+        explain [CODE]            what a code of an error or a finding means, and what to do
+        completion <SHELL>        completes commands, options and names of nodes in bash, zsh and fish
 
       Two commands make a replicated pair on this machine:
         pgrepl init-primary -D /srv/pg/a
