@@ -1,4 +1,4 @@
-// Bundles src/cli/main.ts into dist/ and writes schema/*.schema.json. Runs at the end of `npm ci` and before `npm pack`.
+// Bundles src/cli/main.ts into dist/ and writes schema/*.schema.json and man/*.1. Runs at the end of `npm ci` and before `npm pack`.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,6 +8,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const DIST = join(ROOT, 'dist');
 const SCHEMA = join(ROOT, 'schema');
+const MAN = join(ROOT, 'man');
 const about = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
 
 /** On Node 20 pg makes a Response to see whether it runs at Cloudflare, and the first Response loads all of undici: 13 ms of every command. */
@@ -64,6 +65,7 @@ try {
   });
   await bundle(esbuild);
   await writeSchemas(esbuild);
+  await writeManPages(esbuild);
 } catch (error) {
   process.stderr.write(`✖ the build failed: ${describe(error)}\n`);
   process.exitCode = 1;
@@ -121,20 +123,33 @@ function licences(inputs) {
 async function writeSchemas(esbuild) {
   const sources = ['src/cli/output/schemas.ts', 'src/topology/schema.ts'].filter((source) => existsSync(join(ROOT, source)));
   if (sources.length === 0) return;
+  const schemas = new Map();
+  for (const source of sources) {
+    const made = await load(esbuild, source);
+    for (const [name, schema] of Object.entries(made.allSchemas?.() ?? (schemas.size === 0 ? { cluster: made.clusterJsonSchema?.() } : {}))) {
+      if (schema !== undefined) schemas.set(`${basename(name).replace(/(\.schema)?\.json$/, '')}.schema.json`, schema);
+    }
+  }
+  const files = new Map([...schemas].map(([name, schema]) => [join(SCHEMA, name), `${JSON.stringify(schema, null, 2)}\n`]));
+  for (const [path, text] of files) put(path, text);
+  prune(SCHEMA, files, '.schema.json');
+}
+
+/** A page for the program and one for each command, from the definitions of the commands. */
+async function writeManPages(esbuild) {
+  const { manPages } = await load(esbuild, 'scripts/reference/man.ts');
+  const files = new Map([...(await manPages())].map(([name, text]) => [join(MAN, name), text]));
+  for (const [path, text] of files) put(path, text);
+  prune(MAN, files, '.1');
+}
+
+/** The exports of a TypeScript module, with everything that it imports. */
+async function load(esbuild, source) {
   const folder = mkdtempSync(join(tmpdir(), 'pgrepl-build-'));
   try {
-    const schemas = new Map();
-    for (const [index, source] of sources.entries()) {
-      const outfile = join(folder, `${index}.mjs`);
-      await esbuild.build({ ...shared, entryPoints: [source], outfile, banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" } });
-      const made = await import(pathToFileURL(outfile).href);
-      for (const [name, schema] of Object.entries(made.allSchemas?.() ?? (schemas.size === 0 ? { cluster: made.clusterJsonSchema?.() } : {}))) {
-        if (schema !== undefined) schemas.set(`${basename(name).replace(/(\.schema)?\.json$/, '')}.schema.json`, schema);
-      }
-    }
-    const files = new Map([...schemas].map(([name, schema]) => [join(SCHEMA, name), `${JSON.stringify(schema, null, 2)}\n`]));
-    for (const [path, text] of files) put(path, text);
-    prune(SCHEMA, files, '.schema.json');
+    const outfile = join(folder, 'module.mjs');
+    await esbuild.build({ ...shared, entryPoints: [source], outfile, banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" } });
+    return await import(pathToFileURL(outfile).href);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -5,8 +5,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
-const ALLOWED = /^(bin\/(pgrepl\.js|package\.json)|dist\/.+\.(cjs|txt)|schema\/[a-z-]+\.schema\.json|share\/prometheus\/pgrepl\.rules\.yml|README\.md|CHANGELOG\.md|LICENSE|package\.json)$/;
-const NEEDED = ['bin/pgrepl.js', 'bin/package.json', 'dist/start.cjs', 'dist/main.cjs', 'dist/THIRD-PARTY-LICENSES.txt', 'schema/cluster.schema.json', 'share/prometheus/pgrepl.rules.yml', 'README.md', 'CHANGELOG.md', 'LICENSE', 'package.json'];
+const ALLOWED = /^(bin\/(pgrepl\.js|package\.json)|dist\/.+\.(cjs|txt)|schema\/[a-z-]+\.schema\.json|man\/pgrepl(-[a-z-]+)?\.1|share\/prometheus\/pgrepl\.rules\.yml|README\.md|CHANGELOG\.md|LICENSE|package\.json)$/;
+const NEEDED = ['bin/pgrepl.js', 'bin/package.json', 'dist/start.cjs', 'dist/main.cjs', 'dist/THIRD-PARTY-LICENSES.txt', 'schema/cluster.schema.json', 'man/pgrepl.1', 'man/pgrepl-add-standby.1', 'share/prometheus/pgrepl.rules.yml', 'README.md', 'CHANGELOG.md', 'LICENSE', 'package.json'];
 
 const { status, stdout, stderr } = spawnSync('npm', ['pack', '--dry-run', '--json'], { cwd: ROOT, encoding: 'utf8' });
 const [pack] = status === 0 ? JSON.parse(stdout.slice(stdout.indexOf('['))) : [];

@@ -8,13 +8,16 @@ const commands = await Promise.all(DEFINITIONS.map(async (definition) => ({ defi
 
 test.each(commands)('$definition.name shows examples, and each is a line that the command takes', ({ definition, command }) => {
   const examples = command.examples ?? [];
-  expect(examples.length).toBeGreaterThan(0);
-  const known = new Set([...command.options, ...GLOBAL_OPTIONS].flatMap(({ flags }) => flags.split(/[ ,]+/).filter((word) => word.startsWith('-'))));
-  for (const example of examples) {
+  const own = examples.flatMap((example) => {
     // What follows a pipe is another program.
-    const own = /(?:^|[( ])pgrepl ([^|>)]*)/.exec(example)?.[1]?.trim().split(/ +/) ?? [];
-    expect(own[0], example).toBe(definition.name);
-    expect(own.filter((word) => /^--?[a-zA-Z]/.test(word)).map((word) => word.replace(/=.*/, '')).filter((word) => !known.has(word)), example).toEqual([]);
+    const line = /(?:^|[( ])pgrepl ([^|>)]*)/.exec(example)?.[1]?.trim();
+    return line === undefined ? [] : [{ example, words: line.split(/ +/) }];
+  });
+  expect(own.length).toBeGreaterThan(0);
+  const known = new Set([...command.options, ...GLOBAL_OPTIONS].flatMap(({ flags }) => flags.split(/[ ,]+/).filter((word) => word.startsWith('-'))));
+  for (const { example, words } of own) {
+    expect(words[0], example).toBe(definition.name);
+    expect(words.filter((word) => /^--?[a-zA-Z]/.test(word)).map((word) => word.replace(/=.*/, '')).filter((word) => !known.has(word)), example).toEqual([]);
   }
 });
 
