@@ -50,7 +50,7 @@ const given = new Map([
 test('every code of an error and every id of a finding has an explanation', () => {
   const explained = new Set(explainedCodes());
   const missing = [...given].filter(([code]) => !explained.has(code));
-  expect(missing.map(([code, at]) => `${at} gives "${code}": add "'${code}': { means: '…', why: '…', remedy: '…' }" to the subject that fits in src/cli/explain/, then run npm run docs`)).toEqual([]);
+  expect(missing.map(([code, at]) => `${at} gives "${code}": add "'${code}': { means: '…', why: '…', remedy: '…' }" to the subject that fits in src/cli/explain/, then npm run docs`)).toEqual([]);
 });
 
 test('no explanation is left of a code that is gone', () => {
