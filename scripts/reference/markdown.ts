@@ -61,6 +61,9 @@ interface KeySchema {
   readonly additionalProperties?: KeySchema | boolean;
 }
 
+/** What a schema has no place for: a description of these would be lost beside "or nothing". */
+const ABOUT: Readonly<Record<string, string>> = { nodes: 'nodes by their names, below', defaults: 'what every node says that does not say otherwise' };
+
 function clusterFilePage(): string {
   const { properties = {} } = clusterJsonSchema() as KeySchema;
   const mapping = (schema: KeySchema | undefined): KeySchema => schema?.anyOf?.find(({ type }) => type === 'object') ?? schema ?? {};
@@ -70,17 +73,15 @@ function clusterFilePage(): string {
     '`pgrepl.yaml` says which nodes exist, where they are, and how they replicate. Roles are never in it: they are looked at. It holds no secret. The first command writes it; comments stay.',
     'An editor completes its keys by the schema of the package: `# yaml-language-server: $schema=./node_modules/pgrepl/schema/cluster.schema.json`. A key that nobody knows is a mistake (exit 2), every complaint at once, with line and column.',
     '## At the top',
-    table(['key', 'meaning'], [
-      ['`cluster`', cell(properties['cluster']?.description ?? '')],
-      ['`replication`', 'what the cluster has in common, below'],
-      ['`nodes`', 'nodes by their names, below'],
-      ['`defaults`', 'what every node says that does not say otherwise'],
-    ]),
-    '## Under `replication`',
-    rows(mapping(properties['replication'])),
+    table(['key', 'meaning'], Object.entries(properties).map(([key, schema]) => [`\`${key}\``, cell(ABOUT[key] ?? schema.description ?? (isMapping(mapping(schema)) ? 'a mapping, below' : ''))])),
+    ...Object.entries(properties).flatMap(([key, schema]) => (['nodes', 'defaults'].includes(key) || !isMapping(mapping(schema)) ? [] : [`## Under \`${key}\``, rows(mapping(schema))])),
     '## Of a node, and under `defaults`',
     rows(node),
   ]);
+}
+
+function isMapping({ properties }: KeySchema): boolean {
+  return properties !== undefined;
 }
 
 function typeOf({ type, enum: choices, anyOf }: KeySchema): string {

@@ -4,6 +4,7 @@ import type { Topology } from '../topology/topology.ts';
 import type { Context } from './command.ts';
 import { findPlaces } from './machines.ts';
 import { passwordsFor, passwordsFrom } from './passwords.ts';
+import { pause } from '../host/pause.ts';
 
 /** Part of the deadline that may go into reaching a machine and the question who owns a data directory, before its server is asked. */
 const OWNER_SHARE = 1 / 2;
@@ -36,18 +37,4 @@ export async function withQueryWorld<T>(context: Context, topology: Topology, ti
   } finally {
     await Promise.race([world.close().catch(() => undefined), pause(FAREWELL_MS, io.signal)]);
   }
-}
-
-/** Ends early when the signal fires. */
-export async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener('abort', end);
-  });
 }

@@ -6,6 +6,7 @@ import type { Glimpse, ServerFacts } from '../postgres/server.ts';
 import { besideHolder, insideHolder, isUnclaimed, readMarker } from '../steps/staging.ts';
 import type { NodeWorld, World } from '../steps/world.ts';
 import type { Advice, DirectoryState, NodeFacts, ServerState } from './facts.ts';
+import { pause } from '../host/pause.ts';
 
 export interface ObserveOptions {
   /** For everything that is asked of one node; what did not come by then stays unknown. */
@@ -249,16 +250,6 @@ function deadline(options: ObserveOptions): Deadline {
 
 function interrupted(): PgreplError {
   return new PgreplError('interrupted', 'interrupted', 'interrupted');
-}
-
-async function pause(ms: number, end: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    end.addEventListener('abort', () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
 }
 
 function ignore(): void {

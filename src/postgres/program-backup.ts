@@ -1,6 +1,7 @@
 import { PgreplError } from '../errors.ts';
 import type { Exit, Host } from '../host/host.ts';
 import type { ByteProgress } from './tools.ts';
+import { pause } from '../host/pause.ts';
 
 type Words = readonly [string, ...string[]];
 type Env = Readonly<Record<string, string>>;
@@ -96,16 +97,4 @@ async function markEarly(host: Host, directory: string, ended: AbortSignal): Pro
 async function markAsStandby(host: Host, directory: string): Promise<void> {
   const path = `${directory}/standby.signal`;
   if ((await host.stat(path)) === null) await host.writeText(path, '', { mode: 0o600 });
-}
-
-async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, milliseconds);
-    signal.addEventListener('abort', done);
-  });
 }

@@ -1,6 +1,7 @@
 import { PgreplError } from '../errors.ts';
 import type { Session } from './session.ts';
 import type { OpenDatabase } from './sql-inventory.ts';
+import { pause as wait } from '../host/pause.ts';
 
 /** A checkpoint of a large and busy server takes minutes; one of an hour is stuck. */
 const DEADLINE_MS = 3_600_000;
@@ -24,7 +25,7 @@ export interface CheckpointOptions {
  * is gone) looks just like one that waits for a long checkpoint, so a second session asks whether the process of the first is there and busy.
  * Throws `connection-lost` when it is not, or when nobody answers any more: within a minute, and not after the hour that is the limit.
  */
-export async function runCheckpoint(session: Session, { openDatabase, signal, node, pause = sleep }: CheckpointOptions): Promise<void> {
+export async function runCheckpoint(session: Session, { openDatabase, signal, node, pause = wait }: CheckpointOptions): Promise<void> {
   const pid = (await session.query('SELECT pg_backend_pid()::text AS pid', { signal }))[0]?.['pid'] ?? '';
   const [given, over] = [new AbortController(), new AbortController()];
   const forward = (): void => {
@@ -65,15 +66,4 @@ async function isAtWork(openDatabase: OpenDatabase, pid: string, signal: AbortSi
     // A full server is there.
     return thrown instanceof PgreplError && thrown.code === 'too-many-clients' ? 'busy' : 'silent';
   }
-}
-
-async function sleep(milliseconds: number, over: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer);
-      resolve();
-    };
-    const timer = setTimeout(end, milliseconds);
-    over.addEventListener('abort', end, { once: true });
-  });
 }

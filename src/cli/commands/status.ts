@@ -17,7 +17,8 @@ import { parseThreshold, renderCheck, renderCheckFailure } from '../output/statu
 import { renderStatus } from '../output/status-tree.ts';
 import { terminalFor } from '../output/terminal.ts';
 import { passwordsFrom } from '../passwords.ts';
-import { FAREWELL_MS, pause, withQueryWorld } from '../query-world.ts';
+import { FAREWELL_MS, withQueryWorld } from '../query-world.ts';
+import { pause } from '../../host/pause.ts';
 import { secondsOf } from '../seconds.ts';
 import { typedNext } from '../typed-next.ts';
 

@@ -5,7 +5,8 @@ import { loadTopology, readClusterText } from '../../topology/load.ts';
 import type { Topology } from '../../topology/topology.ts';
 import type { Context } from '../command.ts';
 import { needsNodes } from '../node-words.ts';
-import { pause, withQueryWorld } from '../query-world.ts';
+import { pause } from '../../host/pause.ts';
+import { withQueryWorld } from '../query-world.ts';
 
 /** How long a machine that could not be asked who owns its server is believed to have the usual owner. */
 const GUESSED_MS = 30_000;

@@ -3,6 +3,7 @@ import type { Topology } from '../../topology/topology.ts';
 import { seeStatus } from '../status-look.ts';
 import { resting, restsAfter, type Rests } from './rest.ts';
 import { snapshotOf, type Snapshot } from './snapshot.ts';
+import { pause } from '../../host/pause.ts';
 
 export interface WatchOptions {
   /** From the beginning of one look to the beginning of the next. */
@@ -33,17 +34,4 @@ export async function watchCluster(world: World, topology: Topology, options: Wa
     if (await isOver()) return;
     await pause(Math.max(0, intervalMs - (performance.now() - began)), signal);
   }
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener('abort', end);
-  });
 }
