@@ -15,6 +15,7 @@ import type { NodePlace, World } from '../steps/world.ts';
 import { saveTopology } from '../topology/save.ts';
 import type { NodeSpec, Topology } from '../topology/topology.ts';
 import { mustBeWritable } from './cluster-file.ts';
+import { lastSeenIn } from './last-look.ts';
 import type { ChangeShape, Context, OptionSpec, Parsed } from './command.ts';
 import { confirm } from './confirm.ts';
 import { namedFile } from './io.ts';
@@ -96,6 +97,7 @@ export function openWorld(context: Context, { nodes, passwords, places, ways, ru
     readOnly: false,
     adminPassword: async (place) => await passwords.admin(place),
     say: reporter.waiting,
+    lastSeen: lastSeenIn(places[0]?.cluster ?? '', context.io.env),
     ...(context.globals.verbose ? { trace: reporter.command } : {}),
   });
 }

@@ -1,6 +1,9 @@
 import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { lastPrimary, parseMemory } from '../operations/status-memory.ts';
 import { stateDirectory } from '../plan/state-directory.ts';
+import { parseLsnOrNull } from '../postgres/lsn.ts';
+import type { World } from '../steps/world.ts';
 
 /** A file that a look leaves for the next one. It may vanish at any time, and whatever is wrong with it is nobody's trouble. */
 export interface KeptText {
@@ -50,5 +53,14 @@ export function lastLookOf(cluster: string, env: Readonly<Record<string, string 
         }
       }
     },
+  };
+}
+
+/** What the last look at this cluster remembers of its primary: for a role change without one. Read when it is asked. */
+export function lastSeenIn(cluster: string, env: Readonly<Record<string, string | undefined>>): NonNullable<World['lastSeen']> {
+  return (systemIdentifier) => {
+    const last = lastPrimary(parseMemory(lastLookOf(cluster, env).read()), systemIdentifier);
+    const lsn = parseLsnOrNull(last?.known.lsn);
+    return last === null || lsn === null ? null : { name: last.name, timeline: last.known.timeline, lsn, seconds: Math.max(0, (Date.now() - last.known.seenAt) / 1_000) };
   };
 }

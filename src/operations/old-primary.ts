@@ -3,10 +3,11 @@ import { newestTimeline, type ControlData } from '../postgres/control-data.ts';
 import { addBytes, bytesBetween, laterLsn, renderLsn, type Lsn } from '../postgres/lsn.ts';
 import { parseSyncNames } from '../postgres/sync-names.ts';
 import type { CommitsSeen } from '../postgres/tools.ts';
-import type { World } from '../steps/world.ts';
+import type { LastSeen, World } from '../steps/world.ts';
 import type { Candidate } from './candidates.ts';
 import type { ClusterView, NodeView } from './cluster.ts';
 import { outsideConfig } from './config.ts';
+import { duration } from './duration.ts';
 import { seenTimeline } from './facts.ts';
 import { isStoppedStandby } from './roles.ts';
 import { judgeSyncProof } from './sync-proof.ts';
@@ -54,18 +55,19 @@ export async function seeOldPrimary(world: World, view: ClusterView, stopped: No
   const unknown = acceptsUnknown ? ', and accepted' : '';
   if (stopped === null) {
     const standbys = await stoppedStandbys(world, view, null);
-    const atLeast = furthest(view, null, standbys);
+    const told = furthest({}, view, null, standbys);
     // The old primary is one of them: nothing was written beyond the furthest of all that are seen.
-    if (eachOther.length > 0 && atLeast !== null && standbys.every(({ end }) => end !== null)) {
-      return { node: null, end: atLeast.lsn, atLeast: null, commits: null, says: `${eachOther.map(({ spec }) => spec.name).join(' and ')} are standbys of each other, and no log goes further than ${renderLsn(atLeast.lsn)}`, proof: null, stopped: standbys, left: NOTHING_LEFT };
+    if (eachOther.length > 0 && told !== null && standbys.every(({ end }) => end !== null)) {
+      return { node: null, end: told.lsn, atLeast: null, commits: null, says: `${eachOther.map(({ spec }) => spec.name).join(' and ')} are standbys of each other, and no log goes further than ${renderLsn(told.lsn)}`, proof: null, stopped: standbys, left: NOTHING_LEFT };
     }
+    const atLeast = furthest(world, view, null, standbys);
     return { node: null, end: null, atLeast, commits: null, says: `the WAL of the old primary cannot be read: what is lost is unknown${unknown}${wroteAtLeast(atLeast)}`, proof: 'proof that nothing acknowledged is lost: not complete: the configuration of the old primary cannot be read', stopped: standbys, left: NOTHING_LEFT };
   }
   const [log, left] = await Promise.all([readLog(world, stopped, chosen), seeLeftBehind(world, view, stopped)]);
   const isWhole = log.end !== null && log.end <= chosen.position;
   // Only where something may be lost is it worth a program or two more.
   const standbys = isWhole ? [] : await stoppedStandbys(world, view, stopped);
-  const atLeast = log.end === null ? furthest(view, stopped, standbys) : null;
+  const atLeast = log.end === null ? furthest(world, view, stopped, standbys) : null;
   return { node: stopped, ...log, atLeast, says: `${log.says}${log.end === null ? wroteAtLeast(atLeast) : ''}`, proof: isWhole ? null : await proofOf(world, view, stopped, chosen), stopped: standbys, left };
 }
 
@@ -130,8 +132,8 @@ async function endOfStandby(world: World, { spec, facts: { control, place } }: N
   }
 }
 
-/** The furthest position of the old primary's log that anybody tells. Pure. */
-function furthest(view: ClusterView, stopped: NodeView | null, standbys: readonly StoppedStandby[]): OldPrimary['atLeast'] {
+/** The furthest position of the old primary's log that anybody tells, or an earlier look remembers. */
+function furthest(world: Pick<World, 'lastSeen'>, view: ClusterView, stopped: NodeView | null, standbys: readonly StoppedStandby[]): OldPrimary['atLeast'] {
   const timeline = (stopped === null ? null : seenTimeline(stopped.facts)) ?? Math.max(...view.nodes.map(({ facts }) => facts.server?.timeline ?? 0));
   const told = [
     ...(stopped?.facts.control == null ? [] : [{ lsn: stopped.facts.control.checkpointLsn, witness: `the control file of ${stopped.spec.name}` }]),
@@ -141,7 +143,17 @@ function furthest(view: ClusterView, stopped: NodeView | null, standbys: readonl
     }),
     ...standbys.flatMap(({ node, end }) => (end === null || (seenTimeline(node.facts) ?? timeline) !== timeline ? [] : [{ lsn: end, witness: `${node.spec.name} has that` }])),
   ];
+  const seen = lastSeen(world, view, stopped);
+  if (seen?.timeline === timeline) told.push({ lsn: seen.lsn, witness: `a status saw ${seen.name} there ${duration(seen.seconds)} ago` });
   return told.sort((a, b) => Number(b.lsn - a.lsn))[0] ?? null;
+}
+
+/** What an earlier look remembers of this old primary, or of one that nobody sees now; of a node that runs it says nothing. */
+function lastSeen(world: Pick<World, 'lastSeen'>, view: ClusterView, stopped: NodeView | null): LastSeen | null {
+  const identity = view.nodes.map(({ facts: { server, control } }) => (server ?? control)?.systemIdentifier ?? null).find((one) => one !== null) ?? null;
+  const seen = identity === null ? null : (world.lastSeen?.(identity) ?? null);
+  const node = view.nodes.find(({ spec }) => spec.name === seen?.name);
+  return seen === null || node === undefined || node.facts.server !== null || (stopped !== null && stopped !== node) ? null : seen;
 }
 
 /** By the configuration that the old primary ran with, as its own files say it. */

@@ -34,6 +34,7 @@ export interface WorldOptions {
   readonly trace?: ((node: string, words: readonly string[]) => void) | undefined;
   /** Hears what is waited for before there is a plan. */
   readonly say?: ((line: string) => void) | undefined;
+  readonly lastSeen?: World['lastSeen'];
 }
 
 /** How long a login may take that shows a way. */
@@ -87,6 +88,7 @@ export function createWorld(options: WorldOptions): LiveWorld {
     signal,
     run: options.run,
     say: options.say,
+    lastSeen: options.lastSeen,
     get givenPassword() {
       return options.givenPassword;
     },

@@ -1,4 +1,5 @@
 import type { Host } from '../host/host.ts';
+import type { Lsn } from '../postgres/lsn.ts';
 import type { NodeName, RoleName } from '../postgres/names.ts';
 import type { MissingRight } from '../postgres/service-rights.ts';
 import type { Service } from '../postgres/service.ts';
@@ -72,6 +73,8 @@ export interface World {
   node(name: string): NodeWorld;
   /** Tells whoever looks on, in a line, what is waited for before there is a plan. Nobody may be listening. */
   readonly say?: ((line: string) => void) | undefined;
+  /** What an earlier look remembers of the primary that it saw last, of a cluster with this identity; a hint, and never the only one. */
+  readonly lastSeen?: ((systemIdentifier: string) => LastSeen | null) | undefined;
   /** The same world, interruptible by another signal: undo must not be stopped by what stopped the run. */
   withSignal(signal: AbortSignal): World;
   /** A replication password that the operator gave; `null` when it is to be found or generated. */
@@ -81,6 +84,15 @@ export interface World {
    * `what` was waited for and the last thing that `probe` said, and ends at once when `signal` fires.
    */
   waitFor<T>(what: string, probe: (say: (text: string) => void) => Promise<T | null>, limits: WaitLimits): Promise<T>;
+}
+
+/** How far a primary was when somebody looked. */
+export interface LastSeen {
+  readonly name: string;
+  readonly timeline: number;
+  readonly lsn: Lsn;
+  /** How long ago that was, seconds. */
+  readonly seconds: number;
 }
 
 export interface WaitLimits {

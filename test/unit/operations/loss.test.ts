@@ -4,10 +4,11 @@ import type { ClusterView, NodeView } from '../../../src/operations/cluster.ts';
 import type { NodeFacts } from '../../../src/operations/facts.ts';
 import { fenceByHand } from '../../../src/operations/fence-by-hand.ts';
 import { describeLoss, describeReplay, lossOf, questionOf } from '../../../src/operations/loss.ts';
-import type { OldPrimary } from '../../../src/operations/old-primary.ts';
+import { seeOldPrimary, type OldPrimary } from '../../../src/operations/old-primary.ts';
 import type { Promote } from '../../../src/operations/wants.ts';
 import { describeFragile } from '../../../src/operations/what-stays.ts';
 import { addBytes, parseLsn } from '../../../src/postgres/lsn.ts';
+import type { LastSeen, World } from '../../../src/steps/world.ts';
 import { parseNodeName } from '../../../src/postgres/names.ts';
 import { IDLE_INVENTORY } from '../../support/idle-inventory.ts';
 import { CURRENT, facts, slot, standby, stopped, topologyOf, type ServerWords } from './status-facts.ts';
@@ -137,4 +138,16 @@ describe('how an old primary that cannot be reached is kept down, typed literall
   ])('%s', (_layout, typed, commands) => {
     expect(typed).toEqual(commands);
   });
+});
+
+test('of an old primary that nobody sees, an earlier look knows how far it was: so much is lost for certain', async () => {
+  const given = night({ short: 4096 });
+  const view = { ...given.view, nodes: given.view.nodes.map((node) => (node.spec.name === 'node1' ? viewed(facts('node1', { state: 'unknown', trouble: 'no route to host' })) : node)) };
+  const seen = async (lastSeen: LastSeen | null): Promise<string> => (await seeOldPrimary({ lastSeen: () => lastSeen } as unknown as World, view, null, given.chosen, false)).says;
+  const further = { name: 'node1', timeline: 1, lsn: addBytes(END, 65_536), seconds: 720 };
+  expect(await seen(further)).toBe('the WAL of the old primary cannot be read: what is lost is unknown; it wrote at least up to 0/5010148 (a status saw node1 there 12 min ago)');
+  expect(await seen(null)).toContain('(node3 has that)');
+  // Of another timeline, or of a node that runs now, it says nothing about this one.
+  expect(await seen({ ...further, timeline: 2 })).toContain('(node3 has that)');
+  expect(await seen({ ...further, name: 'node3' })).toContain('(node3 has that)');
 });
