@@ -3,7 +3,7 @@ import type { Context, OptionSpec } from './command.ts';
 import { quoteWords } from './io.ts';
 
 /** Options whose value is a path of this machine: the line must mean the same from any directory. */
-const LOCAL_PATHS = new Set(['passwordFile', 'adminPasswordFile']);
+const LOCAL_PATHS = new Set(['passwordFile', 'adminPasswordFile', 'pgbouncerPasswordFile', 'pgbouncerConfig']);
 
 /** What is known by now, whatever was typed: the name that was chosen, the directory that `$PGDATA` named. */
 export interface KnownWords {
@@ -28,7 +28,7 @@ export function lineAgain(context: Context, options: readonly OptionSpec[], know
     } else {
       const typedText = words.text(key);
       const text = known.options?.[key] ?? typedText;
-      const values = words.list(key) ?? (text === undefined ? [] : [LOCAL_PATHS.has(key) && text !== '-' ? resolve(io.cwd, text) : text]);
+      const values = (words.list(key) ?? (text === undefined ? [] : [text])).map((value) => (LOCAL_PATHS.has(key) && value !== '-' && !value.includes('://') ? resolve(io.cwd, value) : value));
       for (const value of values) parts.push(first, value);
     }
   }

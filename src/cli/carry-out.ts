@@ -96,6 +96,7 @@ export function openWorld(context: Context, { nodes, passwords, places, ways, ru
     },
     readOnly: false,
     adminPassword: async (place) => await passwords.admin(place),
+    poolerPassword: async (at) => await passwords.pooler(at),
     say: reporter.waiting,
     lastSeen: lastSeenIn(places[0]?.cluster ?? '', context.io.env),
     ...(context.globals.verbose ? { trace: reporter.command } : {}),

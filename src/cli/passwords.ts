@@ -2,7 +2,8 @@ import { readFile, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { PgreplError, usageError } from '../errors.ts';
 import { whyUnreadable } from '../host/io-error.ts';
-import { findPassword } from '../postgres/passfile.ts';
+import { findPassword, type PassTarget } from '../postgres/passfile.ts';
+import type { PoolerAddress } from '../postgres/pooler.ts';
 import { Secret } from '../secret.ts';
 import type { NodePlace } from '../steps/world.ts';
 import { askSecret, canAsk } from './ask-secret.ts';
@@ -12,6 +13,8 @@ import type { Context } from './command.ts';
 export interface GivenPasswords {
   readonly givenPassword: Secret | null;
   readonly adminPassword: Secret | null;
+  /** Of the console of a PgBouncer. */
+  readonly poolerPassword?: Secret | null;
 }
 
 /** The passwords of one command, from wherever they come. */
@@ -20,6 +23,8 @@ export interface Passwords {
   readonly replication: Secret | null;
   /** Of the superuser: given, typed, or in the operator's passfile. To be called only where a server has asked for one. */
   admin(place: NodePlace): Promise<Secret | null>;
+  /** Of the console of a PgBouncer: given, or in the operator's passfile. */
+  pooler(at: PoolerAddress): Promise<Secret | null>;
   /** Decides; where a password was missing and there is a terminal, asks for it and decides again. */
   askWhenMissing<T>(decide: () => Promise<T>): Promise<T>;
 }
@@ -28,10 +33,12 @@ export interface Passwords {
 export async function passwordsFrom(context: Context): Promise<GivenPasswords> {
   const replication = context.words.text('passwordFile');
   const admin = context.words.text('adminPasswordFile');
-  if (replication === '-' && admin === '-') throw usageError('stdin-twice', 'standard input can hold one password, and two are asked of it');
+  const pooler = context.words.text('pgbouncerPasswordFile');
+  if ([replication, admin, pooler].filter((file) => file === '-').length > 1) throw usageError('stdin-twice', 'standard input can hold one password, and two are asked of it');
   return {
     givenPassword: replication === undefined ? null : await passwordIn(replication, '--password-file', context),
     adminPassword: admin === undefined ? null : await passwordIn(admin, '--admin-password-file', context),
+    poolerPassword: pooler === undefined ? null : await passwordIn(pooler, '--pgbouncer-password-file', context),
   };
 }
 
@@ -67,10 +74,11 @@ export function passwordsFor(context: Context, given: GivenPasswords): Passwords
       return replication;
     },
     admin: async (place) => {
-      const known = given.adminPassword ?? typed.get(place.adminUser) ?? (await inPassfile(context, place, warn));
+      const known = given.adminPassword ?? typed.get(place.adminUser) ?? (await inPassfile(context, { host: place.host, port: place.port, database: 'postgres', user: place.adminUser }, warn));
       if (known === null && !typed.has(place.adminUser)) missing.set(place.adminUser, place);
       return known;
     },
+    pooler: async ({ host, port, user }) => given.poolerPassword ?? (await inPassfile(context, { host, port, database: 'pgbouncer', user }, warn)),
     askWhenMissing: async (decide) => {
       for (;;) {
         missing.clear();
@@ -146,8 +154,8 @@ function octal(mode: number): string {
   return `0${(mode & 0o777).toString(8)}`;
 }
 
-/** The superuser's password in the operator's own passfile, as psql would find it; one that others may read is not used, and that is said (fe-connect.c). */
-async function inPassfile({ io }: Context, place: NodePlace, warn: (line: string) => void): Promise<Secret | null> {
+/** A password in the operator's own passfile, as psql would find it; one that others may read is not used, and that is said (fe-connect.c). */
+async function inPassfile({ io }: Context, target: PassTarget, warn: (line: string) => void): Promise<Secret | null> {
   const home = io.env['HOME'] ?? '';
   const path = io.env['PGPASSFILE'] ?? (home === '' ? '' : `${home}/.pgpass`);
   if (path === '') return null;
@@ -158,8 +166,7 @@ async function inPassfile({ io }: Context, place: NodePlace, warn: (line: string
       return null;
     }
     const text = await readFile(path, 'utf8');
-    const at = { port: place.port, database: 'postgres', user: place.adminUser };
-    return findPassword(text, { ...at, host: place.host }) ?? findPassword(text, { ...at, host: 'localhost' });
+    return findPassword(text, target) ?? findPassword(text, { ...target, host: 'localhost' });
   } catch {
     // There is none, or it cannot be read: as if there were none.
     return null;

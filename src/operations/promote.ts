@@ -10,6 +10,7 @@ import { judgeService } from './judge-service.ts';
 import { LOCKED_MODE } from '../steps/staging.ts';
 import { followersOf, healAfterRoleChange, isPaused, standbysOfEachOther } from './role-change.ts';
 import { settle } from './settle.ts';
+import { observePoolers, planPoolers, type PoolerFacts } from './poolers.ts';
 import { chooseCandidate, decideSwitchover } from './switchover.ts';
 import { handOverPrepared, promotingNode, stoppedPrimary } from './roles.ts';
 import type { Promote } from './wants.ts';
@@ -25,23 +26,36 @@ export async function decidePromote(world: World, topology: Topology, want: Prom
     throw new PgreplError('usage', 'node-unknown', `${topology.file} has no node ${want.name}`, { hint: `It has: ${topology.nodes.map((node) => node.name).join(', ') || 'none'}.` });
   }
   const view = await observeSettled(world, topology);
+  const poolers = await observePoolers(world, want.poolers ?? []);
   refuseOn(title, splitBrain(view));
   refuseOn(title, fullPrimariesOf(view).map(isFull));
   const primary = primariesOf(view)[0];
   if (primary !== undefined) {
     // Typed again without a name: what it asked for has been done.
-    if (want.name === null && (want.mode === 'failover' || want.fenced !== null) && leftBehindBy(view, primary)) return await healAfterRoleChange(world, view, primary);
+    if (want.name === null && (want.mode === 'failover' || want.fenced !== null) && leftBehindBy(view, primary)) return withPoolers(await healAfterRoleChange(world, view, primary), poolers, view, primary, want);
     if (want.fenced !== null && primary.spec.name !== want.name) refuseOn(title, [contradicted(primary)]);
-    if (primary.spec.name === want.name) return await healAfterRoleChange(world, view, primary);
+    if (primary.spec.name === want.name) return withPoolers(await healAfterRoleChange(world, view, primary), poolers, view, primary, want);
     if (want.mode === 'failover') refuseOn(title, [stillRuns(primary)]);
     const attached = await observeAttached(world, view, primary, want);
     const [service, notices] = await Promise.all([judgeService(world.node(primary.spec.name), ['stop', 'start']), noticesOf(world, attached, primary, want)]);
-    return decideSwitchover(attached, viewOf(attached, primary.spec.name) ?? primary, want, service, notices);
+    return decideSwitchover(attached, viewOf(attached, primary.spec.name) ?? primary, want, service, poolers, notices);
   }
   const old = stoppedPrimary(view);
-  if (old !== null && want.mode !== 'failover' && handOverPrepared(old)) return decideSwitchover(view, old, want, await judgeService(world.node(old.spec.name), ['start']));
+  if (old !== null && want.mode !== 'failover' && handOverPrepared(old)) return decideSwitchover(view, old, want, await judgeService(world.node(old.spec.name), ['start']), poolers);
   if (want.mode === 'planned' && standbysOfEachOther(view).length === 0) refuseOn(title, [notHealthy(view, old)]);
-  return await decideFailover(world, view, old, want);
+  const change = await decideFailover(world, view, old, want);
+  const target = viewOf(view, change.target ?? '');
+  return target === undefined ? change : withPoolers(change, poolers, view, target, want);
+}
+
+/** The same, and clients of PgBouncer are led to the new primary as soon as there is one. Pure. */
+function withPoolers(change: Change, facts: readonly PoolerFacts[], view: ClusterView, to: NodeView, want: Promote): Change {
+  const { steps } = change.plan;
+  const returning = steps.flatMap((step) => (step.kind === 'start-server' && step.as === 'standby' ? [step.node] : []));
+  const { reasons, after } = planPoolers(facts, view, { from: null, to, budgetMs: want.budgetMs, returning });
+  refuseOn(change.plan.title, reasons);
+  const promoted = steps.findIndex(({ kind }) => kind === 'promote-server') + 1;
+  return after.length === 0 ? change : { ...change, plan: { ...change.plan, steps: steps.toSpliced(promoted, 0, ...after) } };
 }
 
 /** What is not seen in the facts of the candidate, and does not keep it from taking over. */

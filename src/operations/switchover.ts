@@ -10,12 +10,13 @@ import { openForStandbys, passfileSteps } from './open-for-standbys.ts';
 import { sslBetween } from './tls.ts';
 import { judgeCandidate, judgePrimary, whatBreaks } from './preflight-promote.ts';
 import { preparedFor } from './roles.ts';
+import { planPoolers, type PoolerChange, type PoolerFacts } from './poolers.ts';
 import { carrySync, type SyncChange } from './carry-sync.ts';
 import { arrivalProof, clearSystemSettings, describeStandingStill, editsAfter, followersOf, leftBehind, noStandbyFile, repointSteps, standbyFile } from './role-change.ts';
 import type { Promote } from './wants.ts';
 
 /** A planned switchover, or the rest of one that was interrupted after the primary was stopped. Nothing acknowledged is lost. `service`: what keeps the primary from being stopped or started; `notices`: what else is to be said of the candidate. */
-export function decideSwitchover(view: ClusterView, primary: NodeView, want: Promote, service: readonly Reason[], notices: readonly string[] = []): Change {
+export function decideSwitchover(view: ClusterView, primary: NodeView, want: Promote, service: readonly Reason[], poolers: readonly PoolerFacts[], notices: readonly string[] = []): Change {
   const interrupted = primary.facts.server === null;
   const candidate = chooseCandidate(view, primary, want);
   const title = `switchover to ${candidate?.spec.name ?? want.name ?? 'a standby'}`;
@@ -23,7 +24,8 @@ export function decideSwitchover(view: ClusterView, primary: NodeView, want: Pro
   if (candidate === undefined) throw new Error('unreachable');
   const siblings = followersOf(view, primary).filter((node) => node !== candidate);
   const sync = carrySync(view, primary, candidate, siblings, primary);
-  refuseOn(title, [...judgePrimary(primary, interrupted), ...service, ...judgeCandidate(view, primary, candidate, siblings, 'planned'), ...sync.reasons]);
+  const pooling = planPoolers(poolers, view, { from: primary, to: candidate, budgetMs: want.budgetMs, returning: [] });
+  refuseOn(title, [...judgePrimary(primary, interrupted), ...service, ...judgeCandidate(view, primary, candidate, siblings, 'planned'), ...sync.reasons, ...pooling.reasons]);
   const name = candidate.spec.name;
   const fragile = whatBreaks(primary, candidate);
   return {
@@ -32,7 +34,7 @@ export function decideSwitchover(view: ClusterView, primary: NodeView, want: Pro
       title: `promote ${name}`,
       command: `pgrepl ${want.mode === 'planned' ? 'switchover' : 'promote'} ${name}`,
       basis: basisOf(view),
-      steps: stepsOf(view, primary, candidate, siblings, want.budgetMs, sync),
+      steps: stepsOf(view, primary, candidate, siblings, want.budgetMs - pooling.pauseMs, sync, pooling),
       notices: [
         ...(interrupted ? [`${primary.spec.name} was shut down by an interrupted switchover; it goes on from there`] : []),
         ...describeCandidates(candidatesOf(view, null), null),
@@ -40,6 +42,7 @@ export function decideSwitchover(view: ClusterView, primary: NodeView, want: Pro
         `planned switchover: ${primary.spec.name} comes back as a standby of ${name}`,
         'nothing acknowledged is lost: the promote is sent only after the last record of the old primary has been replayed',
         `writes pause for a moment, at most ${want.budgetMs / 1000} s: then ${primary.spec.name} takes writes again`,
+        ...pooling.notices,
         ...sync.notices,
         ...describeUnseen(view, primary, candidate),
         ...describeStandingStill(siblings, candidate),
@@ -66,7 +69,7 @@ export function chooseCandidate(view: ClusterView, primary: NodeView, want: Prom
 }
 
 /** The documentation of a switchover: everything that can be done before or after the hand-over is. Pure. */
-function stepsOf(view: ClusterView, primary: NodeView, candidate: NodeView, siblings: readonly NodeView[], budgetMs: number, sync: SyncChange): readonly Step[] {
+function stepsOf(view: ClusterView, primary: NodeView, candidate: NodeView, siblings: readonly NodeView[], budgetMs: number, sync: SyncChange, pooling: PoolerChange): readonly Step[] {
   const [from, to] = [primary.spec.name, candidate.spec.name];
   const { place } = primary.facts;
   const systemIdentifier = candidate.facts.server?.systemIdentifier ?? '';
@@ -94,7 +97,9 @@ function stepsOf(view: ClusterView, primary: NodeView, candidate: NodeView, sibl
     standbyFile(candidate, primary, true),
     ...sync.before,
     ...(running ? [{ kind: 'checkpoint', node: from, times: 2, why: 'so that the shutdown has little to write' } as const] : []),
+    ...pooling.before,
     { kind: 'hand-over', node: to, primary: { node: from, directory: place.pgdata, configFile }, systemIdentifier, timeline: candidate.facts.server?.timeline ?? 0, budgetMs },
+    ...pooling.after,
     // The others first: they arrive while the old primary starts.
     ...siblings.flatMap((node) => repointSteps(node, candidate)),
     { kind: 'start-server', node: from, directory: place.pgdata, configFile, as: 'standby' },

@@ -1,4 +1,5 @@
 import type { NodeName } from '../postgres/names.ts';
+import type { PoolerAddress } from '../postgres/pooler.ts';
 import type { NodeSpec } from '../topology/topology.ts';
 import type { SyncWish } from './sync-wish.ts';
 
@@ -38,6 +39,12 @@ export interface Sync {
   readonly wish: SyncWish | null;
 }
 
+/** A PgBouncer whose clients are held during a hand-over, and the file that leads it; `null`: something behind it finds the primary. */
+export interface PoolerWish {
+  readonly console: PoolerAddress;
+  readonly file: { readonly via: string; readonly path: string } | null;
+}
+
 export interface Promote {
   /** `null`: the best candidate. */
   readonly name: NodeName | null;
@@ -49,6 +56,7 @@ export interface Promote {
   readonly acceptLoss: number | 'unknown' | null;
   /** Milliseconds without a writable primary before a planned switchover goes back. */
   readonly budgetMs: number;
+  readonly poolers?: readonly PoolerWish[];
 }
 
 export interface Follow {

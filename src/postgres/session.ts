@@ -77,6 +77,13 @@ export async function openReplicationSession(stream: Duplex, login: Omit<Login, 
   return sessionOf(client, stream, version, whole);
 }
 
+/** Logs in at the admin console of a PgBouncer, which takes no settings with the login and knows simple queries alone. Throws as `openSession`. */
+export async function openConsole(stream: Duplex, login: Omit<Login, 'database'>): Promise<Session> {
+  const whole: Login = { ...login, database: 'pgbouncer' };
+  const { client, version } = await connect(stream, whole, { ground: false });
+  return sessionOf(client, stream, version, whole);
+}
+
 /** What SQLSTATE 57P03 means, by the status line of postmaster.pid: the state is the same in three different situations. */
 export function notAccepting(status: PostmasterStatus | null | undefined, message: string, node: string | undefined): PgreplError {
   const options = (hint: string): PgreplErrorOptions => ({ node, hint, details: ['57P03', message] });
@@ -86,7 +93,7 @@ export function notAccepting(status: PostmasterStatus | null | undefined, messag
   return new PgreplError('unreachable', 'server-not-accepting', 'the server does not accept sessions now', options('It has not reached a consistent state yet, or it is about to stop.'));
 }
 
-async function connect(stream: Duplex, login: Login, more: ClientConfig & { readonly replication?: string }): Promise<{ client: Client; version: string }> {
+async function connect(stream: Duplex, login: Login, { ground = true, ...more }: ClientConfig & { readonly replication?: string; readonly ground?: boolean }): Promise<{ client: Client; version: string }> {
   // From birth: between here and the first listener of the driver an error would end the whole process.
   stream.on('error', ignore);
   const { default: pg } = await import('pg');
@@ -106,6 +113,8 @@ async function connect(stream: Duplex, login: Login, more: ClientConfig & { read
     ...more,
   };
   const client = new pg.Client(config);
+  // Afterwards, because where it is empty the driver would take PGOPTIONS.
+  if (!ground) (client as unknown as { readonly connectionParameters: { options: string } }).connectionParameters.options = '';
   client.on('error', ignore);
   let version = '';
   wire(client).on('parameterStatus', (status: { readonly parameterName: string; readonly parameterValue: string }) => {

@@ -11,6 +11,7 @@ import { includeConf, type IncludeConf } from './include-conf.ts';
 import { initDatabase, type InitDatabase } from './init-database.ts';
 import { finishKept, keepEvidence, type FinishKept, type KeepEvidence } from './keep-evidence.ts';
 import { markStandby, type MarkStandby } from './mark-standby.ts';
+import { pausePooler, resumePooler, type PausePooler, type ResumePooler } from './pause-pooler.ts';
 import { prepareStaging, type PrepareStaging } from './prepare-staging.ts';
 import { promoteServer, type PromoteServer } from './promote-server.ts';
 import { proveArchiving, type ProveArchiving } from './prove-archiving.ts';
@@ -25,6 +26,7 @@ import { restoreOwnFiles, type RestoreOwnFiles } from './restore-own-files.ts';
 import { allowRewind, endRewindAccess, type AllowRewind, type EndRewindAccess } from './rewind-access.ts';
 import { rewindServer, type RewindServer } from './rewind-server.ts';
 import { forgetPassword, stagePassword, switchPassword, type ForgetPassword, type StagePassword, type SwitchPassword } from './rotate-password.ts';
+import { routePooler, type RoutePooler } from './route-pooler.ts';
 import { seeTimeline, type SeeTimeline } from './see-timeline.ts';
 import { setAside, type SetAside } from './set-aside.ts';
 import { setAsideTablespace, type SetAsideTablespace } from './set-aside-tablespace.ts';
@@ -59,6 +61,7 @@ export type Step =
   | KeepEvidence
   | LockDirectory
   | MarkStandby
+  | PausePooler
   | PrepareStaging
   | PromoteServer
   | ProveArchiving
@@ -73,7 +76,9 @@ export type Step =
   | RestartServer
   | RestoreBackup
   | RestoreOwnFiles
+  | ResumePooler
   | RewindServer
+  | RoutePooler
   | SeeTimeline
   | SetAside
   | SetAsideTablespace
@@ -108,6 +113,7 @@ export const registry: Registry<Step, World> = {
   'keep-evidence': keepEvidence,
   'lock-directory': lockDirectory,
   'mark-standby': markStandby,
+  'pause-pooler': pausePooler,
   'prepare-staging': prepareStaging,
   'promote-server': promoteServer,
   'prove-archiving': proveArchiving,
@@ -122,7 +128,9 @@ export const registry: Registry<Step, World> = {
   'restart-server': restartServer,
   'restore-backup': restoreBackup,
   'restore-own-files': restoreOwnFiles,
+  'resume-pooler': resumePooler,
   'rewind-server': rewindServer,
+  'route-pooler': routePooler,
   'see-timeline': seeTimeline,
   'set-aside': setAside,
   'set-aside-tablespace': setAsideTablespace,

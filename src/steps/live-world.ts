@@ -8,6 +8,7 @@ import { waitFor } from '../plan/wait.ts';
 import type { FoundPrograms } from '../postgres/layout.ts';
 import type { Server } from '../postgres/server.ts';
 import type { Service } from '../postgres/service.ts';
+import type { PoolerAddress } from '../postgres/pooler.ts';
 import { replicationIdentify } from '../postgres/replication-session.ts';
 import { openSession, type Session } from '../postgres/session.ts';
 import { openServer } from '../postgres/sql-server.ts';
@@ -30,6 +31,8 @@ export interface WorldOptions {
   readonly readOnly: boolean;
   /** The superuser's password on this node, for servers that do not let their owner in without one. */
   readonly adminPassword: (place: NodePlace) => Promise<Secret | null>;
+  /** For the admin console of a PgBouncer. */
+  readonly poolerPassword?: ((at: PoolerAddress) => Promise<Secret | null>) | undefined;
   /** Hears every command line of a node as it is run; without it nobody listens. */
   readonly trace?: ((node: string, words: readonly string[]) => void) | undefined;
   /** Hears what is waited for before there is a plan. */
@@ -91,6 +94,14 @@ export function createWorld(options: WorldOptions): LiveWorld {
     lastSeen: options.lastSeen,
     get givenPassword() {
       return options.givenPassword;
+    },
+    machine: async (via) => {
+      const machine = await options.ways.to(via);
+      return readOnly ? onlyReads(machine) : machine;
+    },
+    pooler: async (at) => {
+      const { openLivePooler } = await import('./live-pooler.ts');
+      return await openLivePooler(at, { readOnly, signal, password: async () => (await options.poolerPassword?.(at)) ?? null });
     },
     node: (name) => nodeWorld(keptOf(name), { ...options, readOnly }, signal, searches),
     withSignal: (other) => worldWith(other, readOnly),

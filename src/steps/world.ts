@@ -1,6 +1,7 @@
 import type { Host } from '../host/host.ts';
 import type { Lsn } from '../postgres/lsn.ts';
 import type { NodeName, RoleName } from '../postgres/names.ts';
+import type { Pooler, PoolerAddress } from '../postgres/pooler.ts';
 import type { MissingRight } from '../postgres/service-rights.ts';
 import type { Service } from '../postgres/service.ts';
 import type { Programs } from '../postgres/tools.ts';
@@ -71,6 +72,10 @@ export interface World {
   /** The run that acts; in markers, so that a leftover names it. */
   readonly run: string;
   node(name: string): NodeWorld;
+  /** A machine by the way to it, with the rights of whoever comes there. */
+  machine(via: string): Promise<Host>;
+  /** The admin console of a PgBouncer, reached from here; closed by whoever asked for it. Throws `connect-failed`, `login-refused`, … */
+  pooler(at: PoolerAddress): Promise<Pooler>;
   /** Tells whoever looks on, in a line, what is waited for before there is a plan. Nobody may be listening. */
   readonly say?: ((line: string) => void) | undefined;
   /** What an earlier look remembers of the primary that it saw last, of a cluster with this identity; a hint, and never the only one. */

@@ -1,5 +1,6 @@
 import { Disk, type Entry } from './fake-disk.ts';
 import type { MachineState } from './fake-host.ts';
+import type { PoolerState } from './fake-pooler.ts';
 import type { Running } from './fake-settings.ts';
 import type { WaitingCommit } from './fake-sync.ts';
 
@@ -74,6 +75,8 @@ export interface FleetState {
   readonly machines: Map<string, MachineState>;
   readonly servers: Map<number, RunningServer>;
   readonly backups: Map<number, BackupState>;
+  /** By `host:port` of the console. */
+  readonly poolers: Map<string, PoolerState>;
   /** Writes that a client was told are committed. */
   readonly acknowledged: { readonly systemIdentifier: string; readonly id: number }[];
   /** Commits of clients that wait for a synchronous standby. */
@@ -87,7 +90,7 @@ export interface FleetState {
 }
 
 export function newFleet(): FleetState {
-  return { now: Date.UTC(2026, 0, 1), nextNumber: 1, underLoad: false, machines: new Map(), servers: new Map(), backups: new Map(), acknowledged: [], waiting: [], mustNotWait: false, mustBeSynchronous: false, violations: [] };
+  return { now: Date.UTC(2026, 0, 1), nextNumber: 1, underLoad: false, machines: new Map(), servers: new Map(), backups: new Map(), poolers: new Map(), acknowledged: [], waiting: [], mustNotWait: false, mustBeSynchronous: false, violations: [] };
 }
 
 export function machineNamed(fleet: FleetState, name: string): MachineState {

@@ -1,5 +1,6 @@
 import { DataDirectory } from './fake-data-directory.ts';
 import { diskOf, serverIn, type FleetState, type RunningServer } from './fake-fleet.ts';
+import { picturesOf } from './fake-pooler.ts';
 import { StartFailed, type Postgres } from './fake-postgres.ts';
 import { HALF_REWOUND } from './fake-rewind.ts';
 import { bootValue } from './fake-settings.ts';
@@ -77,7 +78,7 @@ export function snapshotOf(fleet: FleetState, postgres: Postgres): Snapshot {
   }
   const servers = [...fleet.servers.values()].map((server) => [placeOf(server), pictureOf(fleet, postgres, server, systems)] as const);
   const processes = [...fleet.machines.values()].flatMap((machine) => [...machine.processes.values()].map((process) => `${machine.name}: ${process.command}`));
-  return { files, servers: Object.fromEntries(servers.toSorted(([a], [b]) => (a < b ? -1 : 1))), processes: processes.toSorted() };
+  return { files, servers: Object.fromEntries(servers.toSorted(([a], [b]) => (a < b ? -1 : 1))), processes: [...processes.toSorted(), ...picturesOf(fleet)] };
 }
 
 function pictureOf(fleet: FleetState, postgres: Postgres, server: RunningServer, systems: Names): ServerPicture {

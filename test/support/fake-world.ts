@@ -2,6 +2,8 @@ import { PgreplError } from '../../src/errors.ts';
 import { majorOf } from '../../src/postgres/version.ts';
 import { parseNodeName, parseRoleName } from '../../src/postgres/names.ts';
 import type { Programs } from '../../src/postgres/tools.ts';
+import type { Pooler, PoolerAddress } from '../../src/postgres/pooler.ts';
+import type { Host } from '../../src/host/host.ts';
 import type { Server } from '../../src/postgres/server.ts';
 import type { Secret } from '../../src/secret.ts';
 import type { NodePlace, NodeWorld, WaitLimits, World } from '../../src/steps/world.ts';
@@ -9,6 +11,7 @@ import { diskOf, machineNamed, newFleet, nextNumber, serverIn, settingOf, type F
 import { fakeService } from './fake-debian.ts';
 import { Gate, type Failure } from './fake-gate.ts';
 import { FakeHost, newMachine } from './fake-host.ts';
+import { fakePooler } from './fake-pooler.ts';
 import { Postgres } from './fake-postgres.ts';
 import { sessionTrouble } from './fake-rewind.ts';
 import { FakePrograms } from './fake-programs.ts';
@@ -285,6 +288,14 @@ export class FakeWorld implements World {
     const node = nodeWorld(this.fleet, name, this.#gate, this.#options.leavesOrphans ?? false);
     this.#nodes.set(name, node);
     return node;
+  }
+
+  async machine(): Promise<Host> {
+    return await Promise.resolve(new FakeHost(machineNamed(this.fleet.state, LOOPBACK_MACHINE), 'root', this.#gate));
+  }
+
+  async pooler(at: PoolerAddress): Promise<Pooler> {
+    return await this.#gate.read(() => fakePooler(this.fleet.state, this.#gate, at));
   }
 
   withSignal(signal: AbortSignal): FakeWorld {

@@ -6,12 +6,14 @@ import { parseBytes } from '../../postgres/units.ts';
 import { change } from '../change.ts';
 import type { Command, Context, OptionSpec } from '../command.ts';
 import { ADMIN_OPTIONS, BUDGET_OPTION, budgetFrom, parseRoleChange } from '../known-node.ts';
+import { POOLER_OPTIONS, poolersFrom } from '../pooler-words.ts';
 
 const OPTIONS: readonly OptionSpec[] = [
   { flags: '--failover', help: 'never a planned switchover: refused while the primary runs' },
   { flags: '--fenced <HOW>', help: 'states how the old primary was shut off, when it cannot be reached' },
   { flags: '--accept-loss <BYTES>', help: 'the loss that the preview named, or unknown' },
   BUDGET_OPTION,
+  ...POOLER_OPTIONS,
   ...ADMIN_OPTIONS,
 ];
 
@@ -26,8 +28,9 @@ export const promote: Command = change<Promote>({
     const fenced = fencedFrom(context);
     const acceptLoss = lossFrom(context.words.text('acceptLoss'));
     const budgetMs = budgetFrom(context);
+    const poolers = poolersFrom(context);
     const { name, ...parsed } = await parseRoleChange(context, OPTIONS);
-    return { ...parsed, want: { name, mode: context.words.flag('failover') ? 'failover' : 'either', fenced, acceptLoss, budgetMs } };
+    return { ...parsed, want: { name, mode: context.words.flag('failover') ? 'failover' : 'either', fenced, acceptLoss, budgetMs, poolers } };
   },
   decide: decidePromote,
 });

@@ -15,6 +15,7 @@ import { ADMIN_OPTIONS } from '../known-node.ts';
 import { findPlaces } from '../machines.ts';
 import { jsonLine, planDocument } from '../output/json.ts';
 import type { ShownPlan } from '../output/plan-text.ts';
+import { POOLER_PASSWORD_OPTION } from '../pooler-words.ts';
 import { passwordsFor, passwordsFrom } from '../passwords.ts';
 import { takeLocks } from '../run-locks.ts';
 import { reporterFor } from '../reporter.ts';
@@ -26,7 +27,7 @@ export const undo: Command = {
   name: 'undo',
   summary: 'take an unfinished run back',
   arguments: [{ name: '[RUN]', help: 'the run (default: the newest unfinished one); pgrepl runs lists them' }],
-  options: [CLUSTER_OPTION, ...ADMIN_OPTIONS],
+  options: [CLUSTER_OPTION, ...ADMIN_OPTIONS, POOLER_PASSWORD_OPTION],
   examples: ['pgrepl undo --dry-run', 'pgrepl undo 20261123T105021Z-83a4'],
   run: async (context) => {
     const { io, globals } = context;

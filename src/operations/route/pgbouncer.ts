@@ -39,6 +39,13 @@ export function renderPgbouncer(nodes: readonly RouteNode[], primary: RouteNode,
   ].join('\n');
 }
 
+/** The databases that such a file was rendered for, in its order. Pure. */
+export function databasesIn(text: string): readonly string[] {
+  const names = [...text.matchAll(/^(?:"((?:[^"]|"")+)"|([0-9A-Za-z_.-]+)) = host=/gm)].map(([, quoted, plain]) => quoted?.replaceAll('""', '"') ?? plain ?? '');
+  // Each comes first as itself, then with _ro.
+  return names.filter((_, index) => index % 2 === 0);
+}
+
 /** The port that most of them have; among equals that of the first. */
 function commonPort(nodes: readonly RouteNode[]): number | null {
   const counts = new Map<number, number>();

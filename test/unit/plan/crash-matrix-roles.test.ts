@@ -1,10 +1,16 @@
 import { addStandby, carriedOut, cluster, clusterOn, clusterOn13, debianCluster, initPrimary, promote, situation, tellMatrix } from '../../support/crash-commands.ts';
 import { givenForeignPrimary, givenMachines } from '../../support/given.ts';
+import { pooled } from '../../support/fake-pooler.ts';
 import { newDesk } from '../../support/rehearsal.ts';
 
 tellMatrix([
   situation('a switchover between clusters of Debian, with a sibling', async () => ({ ...(await debianCluster('node2', 'node3')), ...promote('node2', { mode: 'planned' }) })),
   situation('a switchover', async () => ({ ...(await cluster(['node2'])), ...promote('node2', { mode: 'planned' }) })),
+  situation('a switchover that holds the clients of PgBouncer', async () => {
+    const made = await cluster(['node2'], ['node3']);
+    const wish = pooled(made.fleet, 'node1', ['node2', 'node3']);
+    return { ...made, ...promote('node2', { mode: 'planned', poolers: [wish] }) };
+  }),
   situation('a switchover with a sibling', async () => ({ ...(await cluster(['node2'], ['node3'])), ...promote('node2', { mode: 'planned' }) })),
   situation('a switchover with a cascaded standby', async () => ({ ...(await cluster(['node2'], ['node3', 'node2'])), ...promote('node2') })),
   situation('a switchover under load', async () => {

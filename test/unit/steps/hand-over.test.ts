@@ -35,6 +35,8 @@ function givenSlowMark() {
         },
       };
     },
+    machine: () => Promise.reject(new Error('no other machine')),
+    pooler: () => Promise.reject(new Error('no pooler')),
     withSignal: () => { throw new Error('not here'); },
     waitFor: async (what, probe, limits) => await waitFor(what, async (say) => { fleet.settle(); return await probe(say); }, { ...limits, firstMs: 0, everyMs: 0, signal: interrupt.signal }),
   };
