@@ -2,23 +2,10 @@ import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { askThrough, programPath, startBalancer, untilAnswers } from '../support/balancer.ts';
-import type { Machine } from '../support/cluster.ts';
 import { takePort } from '../support/ports.ts';
-import { TRIO, trioStories } from '../support/trio.ts';
+import { letIn, portOf } from '../support/route-roles.ts';
+import { trioStories } from '../support/trio.ts';
 
-/** Roles that the rendered text speaks of, let in from this machine without a password. */
-async function letIn(m: Machine, ...roles: readonly string[]): Promise<void> {
-  for (const role of roles) await m.sql('node1', `CREATE ROLE ${role} LOGIN; GRANT pg_monitor TO ${role}`);
-  await m.sql('node1', 'CREATE TABLE clients (n bigint); GRANT INSERT ON clients TO PUBLIC');
-  for (const name of TRIO) {
-    const path = join((await m.place(name)).pgdata, 'pg_hba.conf');
-    writeFileSync(path, `${roles.map((role) => `host postgres ${role} 127.0.0.0/8 trust\n`).join('')}${readFileSync(path, 'utf8')}`);
-    await m.sql(name, 'SELECT pg_reload_conf()');
-    await m.eventually(name, `SELECT count(*) FROM pg_roles WHERE rolname IN (${roles.map((role) => `'${role}'`).join(', ')})`, String(roles.length));
-  }
-}
-
-const portOf = async (m: Machine, name: string): Promise<string> => String((await m.place(name)).port);
 const round = (port: number) => async (): Promise<readonly string[]> => await Promise.all(Array.from({ length: 6 }, async () => await askThrough(port, 'app', 'SELECT current_setting($$port$$) AS answer')));
 
 trioStories({}, (trio, { once }) => {

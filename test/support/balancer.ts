@@ -45,8 +45,8 @@ export async function startBalancer(path: string, args: readonly string[], port:
 }
 
 /** The answer to one question in a session of its own through this port; the error's text where there is none. */
-export async function askThrough(port: number, user: string, sql: string, database = 'postgres'): Promise<string> {
-  const client = new pg.Client({ host: '127.0.0.1', port, user, database, connectionTimeoutMillis: 3_000, query_timeout: 3_000 });
+export async function askThrough(port: number, user: string, sql: string, more: pg.ClientConfig = {}): Promise<string> {
+  const client = new pg.Client({ host: '127.0.0.1', port, user, database: 'postgres', connectionTimeoutMillis: 3_000, query_timeout: 3_000, ...more });
   client.on('error', () => undefined);
   try {
     await client.connect();

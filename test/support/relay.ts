@@ -26,8 +26,8 @@ export interface Relay {
   close(): Promise<void>;
 }
 
-/** Opens a relay to this server, at a free port of an address of this machine. */
-export async function openRelay(to: { readonly host: string; readonly port: number }, fault: WireFault = {}, host = '127.0.0.1'): Promise<Relay> {
+/** Opens a relay to this server, at an address of this machine: at a free port, or `at` that one. */
+export async function openRelay(to: { readonly host: string; readonly port: number }, fault: WireFault = {}, host = '127.0.0.1', at = 0): Promise<Relay> {
   let now = fault;
   let connections = 0;
   let roundTrips = 0;
@@ -70,7 +70,7 @@ export async function openRelay(to: { readonly host: string; readonly port: numb
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(0, host, resolve);
+    server.listen(at, host, resolve);
   });
   const { port } = server.address() as { readonly port: number };
   return {

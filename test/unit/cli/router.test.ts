@@ -73,24 +73,30 @@ describe('help', () => {
       Promote that is only ever planned.
 
       Arguments:
-        NAME                          the standby (default: the best candidate)
+        NAME                              the standby (default: the best candidate)
 
       Options:
-        --budget <SECONDS>            planned: longest time without a writable primary before going back
-                                      (default: 30)
-        --admin-password-file <FILE>  password of pgrepl's own sessions, where one is asked for; - is
-                                      standard input
-        -?, --help                    show this page; of a command: pgrepl COMMAND --help
+        --budget <SECONDS>                planned: longest time without a writable primary before going
+                                          back (default: 30)
+        --pgbouncer <URI>                 planned: hold the clients of this PgBouncer meanwhile;
+                                          postgresql://ADMIN@HOST:6432/pgbouncer (repeatable)
+        --pgbouncer-config <FILE>         its file of pgrepl route pgbouncer, written again; [VIA:]PATH,
+                                          one for each --pgbouncer
+        --pgbouncer-password-file <FILE>  password of the console of PgBouncer (default: your passfile)
+        --admin-password-file <FILE>      password of pgrepl's own sessions, where one is asked for; - is
+                                          standard input
+        -?, --help                        show this page; of a command: pgrepl COMMAND --help
 
       Global Options:
-        -V, --version                 show the version
-        -f, --file <FILE>             cluster file (default: $PGREPL_FILE, else ./pgrepl.yaml)
-        --json                        one JSON document on stdout; of a change: one JSON event per line
-        -n, --dry-run                 show what would be done, and do nothing
-        -y, --yes                     ask nothing
-        -q, --quiet                   say less
-        -v, --verbose                 say more: every command that is run
-        --no-color                    no colours (also: NO_COLOR, TERM=dumb)
+        -V, --version                     show the version
+        -f, --file <FILE>                 cluster file (default: $PGREPL_FILE, else ./pgrepl.yaml)
+        --json                            one JSON document on stdout; of a change: one JSON event per
+                                          line
+        -n, --dry-run                     show what would be done, and do nothing
+        -y, --yes                         ask nothing
+        -q, --quiet                       say less
+        -v, --verbose                     say more: every command that is run
+        --no-color                        no colours (also: NO_COLOR, TERM=dumb)
 
       Examples:
         pgrepl switchover --dry-run
