@@ -9,6 +9,11 @@ import type { TransportCommand } from './transport.ts';
 
 /** A killed program has this long to end before its group is killed hard. The guard needs 5 s of its own, and more on a busy machine. */
 const GRACE_MS = 9_000;
+/**
+ * Whoever carried a program that has said how it ended has this long to end by itself. The shared connection of an OpenSSH before 8.9, which
+ * waits by select, dies of "select: Bad file descriptor" where one of its clients is killed while the session still closes.
+ */
+const LINGER_MS = 2_000;
 /** After the exit of a program, a pipe that stays silent for this long is held by a daemon that it left behind. */
 const SILENCE_MS = 300;
 const SILENCE_LIMIT_MS = 5_000;
@@ -85,8 +90,9 @@ export async function runChild(command: ChildCommand): Promise<Exit> {
         gatherer.take(chunk);
         // Whoever still holds the pipes there is not the program.
         if (envelope != null && envelope.code !== null) {
-          kill('SIGTERM');
           finished(envelope.code, null);
+          const linger = setTimeout(() => kill('SIGTERM'), LINGER_MS).unref();
+          child.once('exit', () => clearTimeout(linger));
         }
       });
       stream.on('error', () => undefined);
