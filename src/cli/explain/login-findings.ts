@@ -127,4 +127,9 @@ export const LOGIN_FINDINGS: Explanations = {
     why: 'Somebody changed it on one side.',
     remedy: 'The passfile of a node that gets in has the right one.',
   },
+  'login-tls': {
+    means: 'A node does not accept the certificate of another one, or is shown none.',
+    why: 'Where both have certificates a standby verifies its upstream: it could not connect.',
+    remedy: 'Look at the names, the dates and the authorities of the certificate; pgrepl doctor --only tls says which run out.',
+  },
 };

@@ -11,7 +11,7 @@ export type LoginReason =
   | 'passfile' | 'no-password-line' | 'wrong-password'
   | 'hba-no-entry' | 'hba-rejects' | 'hba-method' | 'hba-not-loaded' | 'login-refused'
   | 'role-missing' | 'role-rights' | 'role-expired' | 'wal-senders' | 'too-many-clients'
-  | 'not-listening' | 'other-port' | 'refused' | 'timeout' | 'no-route' | 'name-unknown' | 'silent' | 'not-postgres' | 'connection-lost' | 'failed'
+  | 'not-listening' | 'other-port' | 'refused' | 'timeout' | 'no-route' | 'name-unknown' | 'silent' | 'not-postgres' | 'connection-lost' | 'tls' | 'failed'
   | 'another-cluster' | 'self' | 'another-node'
   | 'server-down' | 'not-tried';
 
@@ -73,6 +73,7 @@ function failureOf(attempt: LoginAttempt, end: Extract<LoginAttempt['end'], { ki
   const of = (reason: LoginReason, says: string, hint: string | null): Failure => ({ reason, says, hazard: null, evidence: [message], hint, next: [] });
   if (code === 'server-silent' || code === 'sql-timeout' || state === '08001') return of('silent', `${attempt.host}:${attempt.port} takes the connection and then says nothing`, 'A frozen server, or something between the two that lets the first packets through only.');
   if (state === '08P01') return of('not-postgres', `what answers at ${attempt.host}:${attempt.port} is no PostgreSQL server`, 'Correct host and port in the cluster file.');
+  if (code === 'tls-failed' && facts.view.nodes.find(({ name }) => name === attempt.from)?.facts.place.tls !== undefined) return { ...of('tls', `the certificate at ${attempt.host}:${attempt.port} is not accepted, or none is shown`, 'It must lead to an authority of the node that connects, be for this very address, and not have run out.'), hazard: 'C17' };
   if (code === 'connection-lost' || code === 'tls-failed') return of('connection-lost', `the connection to ${attempt.host}:${attempt.port} is closed during the login`, 'A proxy without a server behind it does that, and so does a server that crashes.');
   return of('failed', end.message, null);
 }
