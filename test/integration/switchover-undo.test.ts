@@ -187,13 +187,23 @@ const FAULTS: readonly Fault[] = [
     title: 'swi.13 the old primary does not come back in time: not attached is not done',
     budgetSeconds: 20, ends: [5], withinSeconds: 200, rarely: true,
     strike: async (m, run) => {
-      // Before the fresh record is written that it would replay: the proof of node3 comes first.
-      await run.until(/"state":"finished".*"kind":"start-server"/);
-      await freeze(m, 'node1', /startup/);
+      await run.until(/"state":"started".*"kind":"start-server"/);
+      // From its first moment on: once it replays, the proof takes a few milliseconds.
+      await freezeAsSoonAsItIsThere(m, 'node1', /startup/);
       return async () => { await thaw(m, 'node1'); };
     },
   },
 ];
+
+async function freezeAsSoonAsItIsThere(m: Machine, node: string, which: RegExp): Promise<void> {
+  const until = performance.now() + 60_000;
+  for (;;) {
+    const frozen = await freeze(m, node, which).catch(() => []);
+    if (frozen.length > 0) return;
+    if (performance.now() > until) throw new Error(`${node} never had a process like ${which.source}`);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
 
 trioStories({}, (trio, { each, rarely }) => {
   for (const fault of FAULTS) {
