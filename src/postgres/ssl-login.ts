@@ -61,7 +61,10 @@ async function firstThen<T>(over: (how: 'plain' | 'tls') => Promise<T>, first: '
   }
 }
 
-/** libpq tries the other way after a failed handshake and after whatever error the server sends before it lets somebody in. */
+/**
+ * libpq tries the other way after a failed handshake and after whatever error the server sends before it lets somebody in; not where nobody
+ * answers, or what answers is no PostgreSQL server ("received invalid response to SSL negotiation" of fe-connect.c).
+ */
 function gotNoFurther({ code, details }: PgreplError): boolean {
-  return code === 'tls-failed' ? details[0] !== '08001' : code === 'login-refused';
+  return code === 'tls-failed' ? details[0] !== '08001' && details[0] !== '08P01' : code === 'login-refused';
 }
