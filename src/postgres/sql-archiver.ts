@@ -15,10 +15,15 @@ export interface ArchiverFacts {
   readonly logFile: string | null;
 }
 
+/** Of a row of pg_stat_archiver: the file that failed last, while nothing was archived since; else NULL. */
+export const FAILING_FILE = `CASE WHEN last_failed_time > coalesce(last_archived_time, '-infinity') THEN last_failed_wal END`;
+
+/** How many files of pg_wal wait to be archived: one look into a directory. */
+export const READY_FILES = `(SELECT count(*) FROM pg_ls_archive_statusdir() AS f WHERE f.name LIKE '%.ready')`;
+
 export const ARCHIVER_QUERY = `
 SELECT current_setting('archive_mode') AS mode, a.failed_count::text AS failed,
-  CASE WHEN a.last_failed_time > coalesce(a.last_archived_time, '-infinity') THEN a.last_failed_wal END AS failing,
-  (CASE WHEN current_setting('archive_mode') = 'off' THEN 0 ELSE (SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready') END)::text AS ready,
+  ${FAILING_FILE} AS failing, (CASE WHEN current_setting('archive_mode') = 'off' THEN 0 ELSE ${READY_FILES} END)::text AS ready,
   coalesce(a.last_archived_time > greatest(pg_conf_load_time(), pg_postmaster_start_time()), false)::text AS since, pg_current_logfile() AS log
 FROM pg_catalog.pg_stat_archiver AS a`;
 

@@ -6,6 +6,7 @@ import type { ArchiverGlimpse, Positions, Receiver, Sender, ServerFacts, Setting
 import type { Row } from './session.ts';
 import { maskPassword, quoteLiteral } from './sql-text.ts';
 import { timelineOfWalFile } from './timeline.ts';
+import { FAILING_FILE, READY_FILES } from './sql-archiver.ts';
 
 /** What replication depends on; a name that a major does not have is simply not in the answer. */
 const SETTINGS = [
@@ -89,9 +90,9 @@ const SEGMENT_TIMELINE = `(SELECT max(('x' || substr(f.name, 1, 8))::bit(32)::bi
       AND substr(f.name, 9) = upper(lpad(to_hex(at.number / at.per_id), 8, '0') || lpad(to_hex(at.number % at.per_id), 8, '0')))`;
 
 /** What waits for the archive is asked of a server that archives alone: one look into a directory. A standby archives with `always` only. */
-const ARCHIVER = `(SELECT json_build_object('mode', current_setting('archive_mode'), 'failing', CASE WHEN last_failed_time > coalesce(last_archived_time, '-infinity') THEN last_failed_wal END,
+const ARCHIVER = `(SELECT json_build_object('mode', current_setting('archive_mode'), 'failing', ${FAILING_FILE},
       'failingSeconds', extract(epoch FROM clock_timestamp() - last_failed_time)::float8,
-      'ready', CASE WHEN r.recovery AND current_setting('archive_mode') <> 'always' THEN 0 ELSE (SELECT count(*) FROM pg_ls_archive_statusdir() AS f WHERE f.name LIKE '%.ready') END)
+      'ready', CASE WHEN r.recovery AND current_setting('archive_mode') <> 'always' THEN 0 ELSE ${READY_FILES} END)
       FROM pg_catalog.pg_stat_archiver)`;
 
 /** The positions alone; asked every few milliseconds in a switchover, so it touches shared memory only. */

@@ -4,6 +4,8 @@ import type { ArchiverHealth, FileHealth, FileRule, FileSetting, OwnSetting, Pul
 import { parseLsn, parseLsnOrNull } from './lsn.ts';
 import type { Row } from './session.ts';
 import { maskPassword } from './sql-text.ts';
+import { FAILING_FILE } from './sql-archiver.ts';
+import { COLLATION_MISMATCHES } from './sql-collations.ts';
 
 /** End of the log of a primary, of a standby what it has. */
 const END = 'CASE WHEN pg_is_in_recovery() THEN greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) ELSE pg_current_wal_lsn() END';
@@ -43,7 +45,7 @@ SELECT json_build_object(
       'xminAge', age(s.xmin), 'catalogXminAge', age(s.catalog_xmin),
       'session', (SELECT extract(epoch FROM clock_timestamp() - a.backend_start)::float8 FROM pg_catalog.pg_stat_activity AS a WHERE a.pid = s.active_pid)) ORDER BY s.slot_name), '[]'::json)
       FROM pg_catalog.pg_replication_slots AS s),
-  'archiver', (SELECT json_build_object('mode', current_setting('archive_mode'), 'failed', failed_count, 'lastFailedFile', CASE WHEN last_failed_time > coalesce(last_archived_time, '-infinity') THEN last_failed_wal END,
+  'archiver', (SELECT json_build_object('mode', current_setting('archive_mode'), 'failed', failed_count, 'lastFailedFile', ${FAILING_FILE},
       'lastFailedSeconds', extract(epoch FROM clock_timestamp() - last_failed_time)::float8, 'lastArchivedSeconds', extract(epoch FROM clock_timestamp() - last_archived_time)::float8,
       'ready', w.ready, 'oldestReady', w.oldest) FROM pg_catalog.pg_stat_archiver,
       (SELECT count(*) AS ready, min(left(name, 24)) FILTER (WHERE name ~ '^[0-9A-F]{24}\\.ready$') AS oldest FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready') AS w),
@@ -59,8 +61,7 @@ SELECT json_build_object(
 )::text AS health`;
 }
 
-const MISMATCHES = `(SELECT coalesce(json_agg(datname || ' (made with ' || datcollversion || ', here ' || coalesce(pg_database_collation_actual_version(oid), 'none') || ')' ORDER BY datname), '[]'::json) FROM pg_catalog.pg_database
-      WHERE datcollversion IS DISTINCT FROM pg_database_collation_actual_version(oid) AND datcollversion IS NOT NULL AND datallowconn)`;
+const MISMATCHES = `(SELECT coalesce(json_agg(says ORDER BY says), '[]'::json) FROM (${COLLATION_MISMATCHES}) AS m)`;
 
 /** What only a superuser may ask. Both views read the files as they are now, not as they were loaded (hazard B01). */
 export function filesQuery(versionNumber: number): string {

@@ -1,5 +1,6 @@
 import type { CommitLevel, Demands, Inventory, Tablespace } from './server.ts';
 import type { Session } from './session.ts';
+import { FAILING_FILE, READY_FILES } from './sql-archiver.ts';
 
 /** Where other managers leave their marks. */
 const MARKS = `
@@ -21,9 +22,8 @@ SELECT json_build_object(
   'tablespaces', (SELECT coalesce(json_agg(json_build_object('name', spcname, 'oid', oid::bigint, 'location', pg_tablespace_location(oid),
       'sizeBytes', pg_tablespace_size(oid)) ORDER BY oid), '[]'::json)
       FROM pg_catalog.pg_tablespace WHERE spcname NOT IN ('pg_default', 'pg_global')),
-  'archiveReady', CASE WHEN current_setting('archive_mode') = 'off' THEN 0
-      ELSE (SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready') END,
-  'archiveFailing', (SELECT coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false) FROM pg_catalog.pg_stat_archiver),
+  'archiveReady', CASE WHEN current_setting('archive_mode') = 'off' THEN 0 ELSE ${READY_FILES} END,
+  'archiveFailing', (SELECT ${FAILING_FILE} IS NOT NULL FROM pg_catalog.pg_stat_archiver),
   'prepared', (SELECT count(*) FROM pg_catalog.pg_prepared_xacts),
   'backups', (SELECT count(*) FROM pg_catalog.pg_stat_progress_basebackup),
   'long', (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()

@@ -43,6 +43,7 @@ export async function askCommitTimes(ask: Ask, level: CommitWait, { commits, lim
     if (thrown instanceof PgreplError && thrown.details[0] === '57014' && thrown.code === 'sql-failed') return { seconds: [], hung: true };
     throw thrown;
   } finally {
+    // Where even this fails the session is gone, and whoever uses it next is told so.
     await ask('SET statement_timeout = 0').catch(() => undefined);
   }
   const [row] = await ask(`SELECT current_setting('pgrepl.took') AS took, current_setting('pgrepl.hung') AS hung`);

@@ -1,4 +1,5 @@
 import { PgreplError } from '../errors.ts';
+import { COLLATION_MISMATCHES } from './sql-collations.ts';
 import { ARCHIVER_QUERY, parseArchiver, SWITCH_WAL_QUERY, WAITS_QUERY } from './sql-archiver.ts';
 import { Secret } from '../secret.ts';
 import { features } from './features.ts';
@@ -73,7 +74,7 @@ export function openServer(session: Session, { signal, openDatabase, guard, modi
     hasClient: async (applicationName) => (await one(CLIENT_QUERY, [applicationName]))?.['there'] === 'true',
     senderIsEncrypted: async (applicationName) => (await one(SENDER_SSL_QUERY, [applicationName]))?.['encrypted'] === 'true',
     unloggedTables: async () => await askUnloggedTables(session, openDatabase, signal),
-    collationMismatches: async () => (features(versionNumberOf(session.serverVersion)).collationVersionPerDatabase ? (await ask(COLLATIONS_QUERY)).map((row) => row['says'] ?? '') : []),
+    collationMismatches: async () => (features(versionNumberOf(session.serverVersion)).collationVersionPerDatabase ? (await ask(`${COLLATION_MISMATCHES} ORDER BY datname LIMIT 20`)).map((row) => row['says'] ?? '') : []),
     positions: async () => parsePositions((await ask(POSITIONS_QUERY, { name: 'positions', deadlineMs: 10_000 }))[0]),
     startupWait: async () => (await one(STARTUP_WAIT_QUERY))?.['waits'] ?? null,
     role,
@@ -193,10 +194,6 @@ export function versionNumberOf(serverVersion: string): number {
 const STARTUP_WAIT_QUERY = `SELECT wait_event AS waits FROM pg_catalog.pg_stat_activity WHERE backend_type = 'startup'`;
 
 const PROMOTING_QUERY = `SELECT pg_is_in_recovery()::text AS recovery, (pg_is_in_recovery() AND (pg_stat_file('promote', true)).size IS NOT NULL)::text AS asked`;
-
-const COLLATIONS_QUERY = `
-SELECT datname || ' (made with ' || datcollversion || ', here ' || coalesce(pg_database_collation_actual_version(oid), 'none') || ')' AS says FROM pg_catalog.pg_database
-WHERE datcollversion IS DISTINCT FROM pg_database_collation_actual_version(oid) AND datcollversion IS NOT NULL AND datallowconn ORDER BY datname LIMIT 20`;
 
 const CLIENT_QUERY = 'SELECT EXISTS (SELECT FROM pg_catalog.pg_stat_activity WHERE application_name = $1)::text AS there';
 

@@ -3,7 +3,7 @@ import type { BaseBackupOptions } from '../postgres/tools.ts';
 import { renderBytes } from '../postgres/units.ts';
 import { keepsForCopy, proveKept } from './check-slot.ts';
 import { showsCommand, type Kind } from './kind.ts';
-import { clearFlag, hasFlag, isPublished, readMarker, setFlag, stagedData, type Staging } from './staging.ts';
+import { clearFlag, hasFlag, isPublished, makeStagedAnew, setFlag, stagedData, type Staging } from './staging.ts';
 import type { World } from './world.ts';
 
 /** Copies the upstream into the staging directory, which no server can be started from. */
@@ -38,11 +38,7 @@ export const baseBackup: Kind<BaseBackup, null> = {
     // Nothing resumes a base backup: an interrupted one is thrown away, with whatever still writes into it (hazard X2).
     await tools.stopLeftovers(directory);
     for (const flag of ['copied', 'verified']) await clearFlag(host, step.staging, flag);
-    await host.removeTree(directory);
-    for (const outside of (await readMarker(host, step.staging.holder))?.also ?? []) {
-      for (const name of (await host.list(outside)) ?? []) await host.removeTree(`${outside}/${name}`);
-    }
-    await host.makeDirectory(directory, 0o701);
+    await makeStagedAnew(host, step.staging);
     await whileUpstreamHasRoom(step, world, async (signal) => {
       await tools.baseBackup({ ...step.options, directory }, (progress) => tell.progress(progress), signal);
     });

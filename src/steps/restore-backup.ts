@@ -1,7 +1,7 @@
 import { PgreplError } from '../errors.ts';
 import { howItEnded, lastLines } from '../postgres/program-backup.ts';
 import { showsCommand, type Kind } from './kind.ts';
-import { clearFlag, hasFlag, isPublished, readMarker, setFlag, stagedData, LOCKED_MODE, type Staging } from './staging.ts';
+import { clearFlag, hasFlag, isPublished, makeStagedAnew, setFlag, stagedData, LOCKED_MODE, type Staging } from './staging.ts';
 
 /** Restores a backup of pgbackrest into the staging directory, instead of a copy of a server. */
 export interface RestoreBackup {
@@ -47,12 +47,7 @@ export const restoreBackup: Kind<RestoreBackup, null> = {
     const tools = await programs();
     await tools.stopLeftovers(directory);
     await clearFlag(host, step.staging, 'copied');
-    // What an interrupted restore has left is begun anew, as with a copy.
-    await host.removeTree(directory);
-    for (const outside of (await readMarker(host, step.staging.holder))?.also ?? []) {
-      for (const name of (await host.list(outside)) ?? []) await host.removeTree(`${outside}/${name}`);
-    }
-    await host.makeDirectory(directory, LOCKED_MODE);
+    await makeStagedAnew(host, step.staging);
     const said: string[] = [];
     const exit = await host.run({
       argv: words(step),

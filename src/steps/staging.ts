@@ -107,6 +107,18 @@ export async function removeStaging(host: Host, staging: Staging): Promise<void>
   await host.removeTree(staging.holder);
 }
 
+/**
+ * Throws away what an interrupted copy has left in the staged directory, and in the directories outside that were made for it, and makes it anew,
+ * empty and locked. Whoever still writes into it must have been stopped. Throws what the host throws.
+ */
+export async function makeStagedAnew(host: Host, staging: Staging): Promise<void> {
+  await host.removeTree(stagedData(staging));
+  for (const outside of (await readMarker(host, staging.holder))?.also ?? []) {
+    for (const name of (await host.list(outside)) ?? []) await host.removeTree(`${outside}/${name}`);
+  }
+  await host.makeDirectory(stagedData(staging), LOCKED_MODE);
+}
+
 /** A fact about the staging that outlives a crash: `copied`, `verified`. */
 export async function hasFlag(host: Host, staging: Staging, flag: string): Promise<boolean> {
   return (await host.stat(`${staging.holder}/${flag}`)) !== null;
