@@ -1,6 +1,6 @@
 import type { Reason } from '../errors.ts';
 import { archiveCommandOf, excessOfCommand, restoreCommandOf, type Archive } from '../postgres/archive.ts';
-import type { Setting } from '../postgres/server.ts';
+import type { Setting } from '../postgres/server-facts.ts';
 import type { NodePlace, World } from '../steps/world.ts';
 import { valuesOf, type ConfigFacts } from './config.ts';
 import { judgeStanza } from './judge-stanza.ts';

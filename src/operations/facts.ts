@@ -1,6 +1,6 @@
 import type { LiveProcess } from '../host/host.ts';
 import { newestTimeline, type ControlData } from '../postgres/control-data.ts';
-import type { Glimpse, ServerFacts } from '../postgres/server.ts';
+import type { Glimpse, ServerFacts } from '../postgres/server-facts.ts';
 import type { NodePlace } from '../steps/world.ts';
 import type { StagingMarker } from '../steps/staging.ts';
 

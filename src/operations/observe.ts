@@ -2,7 +2,7 @@ import { asPgreplError, PgreplError } from '../errors.ts';
 import type { Host, LiveProcess } from '../host/host.ts';
 import { parsePidFile, type PidFile } from '../postgres/pid-file.ts';
 import { isServerProcess } from '../postgres/server-process.ts';
-import type { Glimpse, ServerFacts } from '../postgres/server.ts';
+import type { Glimpse, ServerFacts } from '../postgres/server-facts.ts';
 import { besideHolder, insideHolder, isUnclaimed, readMarker } from '../steps/staging.ts';
 import type { NodeWorld, World } from '../steps/world.ts';
 import type { Advice, DirectoryState, NodeFacts, ServerState } from './facts.ts';

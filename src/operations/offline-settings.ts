@@ -1,4 +1,4 @@
-import type { Setting } from '../postgres/server.ts';
+import type { Setting } from '../postgres/server-facts.ts';
 import type { Programs } from '../postgres/tools.ts';
 import type { NodeFacts } from './facts.ts';
 

@@ -1,5 +1,5 @@
 import { PgreplError, refuseOn, type Reason } from '../errors.ts';
-import type { Sender } from '../postgres/server.ts';
+import type { Sender } from '../postgres/server-facts.ts';
 import type { World } from '../steps/world.ts';
 import type { Topology } from '../topology/topology.ts';
 import type { Change } from './change.ts';

@@ -3,7 +3,7 @@ import { archiveCommandOf, type Archive } from '../postgres/archive.ts';
 import { renderConninfo } from '../postgres/conninfo.ts';
 import { renderOwnedConf } from '../postgres/conf-file.ts';
 import { settingBytes } from '../postgres/units.ts';
-import type { Setting } from '../postgres/server.ts';
+import type { Setting } from '../postgres/server-facts.ts';
 import type { SslWords } from '../postgres/tls-files.ts';
 import type { NodePlace } from '../steps/world.ts';
 import { STANDBY_CONF, valuesOf, type ConfigFacts } from './config.ts';

@@ -1,7 +1,7 @@
 import { LOCKED_MODE } from '../steps/staging.ts';
 import { parseConninfo } from '../postgres/conninfo.ts';
 import { bytesBetween, laterLsn, type Lsn } from '../postgres/lsn.ts';
-import type { Sender, ServerFacts, Slot } from '../postgres/server.ts';
+import type { Sender, ServerFacts, Slot } from '../postgres/server-facts.ts';
 import type { NodeSpec, Topology } from '../topology/topology.ts';
 import type { NodeFacts } from './facts.ts';
 import { settingSeconds } from './doctor/seconds.ts';

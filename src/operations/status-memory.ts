@@ -1,5 +1,5 @@
 import { bytesBetween, parseLsnOrNull, renderLsn, type Lsn } from '../postgres/lsn.ts';
-import type { ServerFacts } from '../postgres/server.ts';
+import type { ServerFacts } from '../postgres/server-facts.ts';
 import type { NodeFacts } from './facts.ts';
 
 /** One moment of a server: enough to tell later how fast it went on. */

@@ -1,7 +1,7 @@
 import { asPgreplError, type PgreplError } from '../errors.ts';
 import { bytesBetween, renderLsn } from '../postgres/lsn.ts';
 import { parseNodeName, parseRoleName, type NodeName } from '../postgres/names.ts';
-import type { Glimpse, Sender, ServerFacts } from '../postgres/server.ts';
+import type { Glimpse, Sender, ServerFacts } from '../postgres/server-facts.ts';
 import type { NodeSpec, Topology } from '../topology/topology.ts';
 import type { NodeFacts } from './facts.ts';
 import { judgeState, type Answer } from './observe.ts';

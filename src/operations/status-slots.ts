@@ -1,4 +1,4 @@
-import type { Slot } from '../postgres/server.ts';
+import type { Slot } from '../postgres/server-facts.ts';
 import { renderBytes, settingBytes } from '../postgres/units.ts';
 import { duration } from './duration.ts';
 import type { Finding, StatusExtras } from './status.ts';

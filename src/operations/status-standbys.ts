@@ -1,6 +1,6 @@
 import { REQUIRED_PARAMETERS } from '../postgres/control-data.ts';
 import { features } from '../postgres/features.ts';
-import type { Sender } from '../postgres/server.ts';
+import type { Sender } from '../postgres/server-facts.ts';
 import type { Finding } from './status.ts';
 import { claimedUpstream, hasPassword, isAlone, isForeign, isPaused, rootOf, sendersFor, upstreamAddress, wantedUpstream, type StatusView, type ViewedNode } from './status-links.ts';
 

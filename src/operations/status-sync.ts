@@ -1,5 +1,5 @@
 import { namesIt, parseSyncNames, renderSyncNames, sameSyncNames, type SyncNames } from '../postgres/sync-names.ts';
-import type { Sender, ServerFacts } from '../postgres/server.ts';
+import type { Sender, ServerFacts } from '../postgres/server-facts.ts';
 import { rowsOf } from './sync-set.ts';
 import { parseSyncWish, renderSyncWish, syncCommand, type SyncWish } from './sync-wish.ts';
 import { OWNED_CONF } from './config.ts';

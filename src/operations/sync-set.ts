@@ -1,6 +1,6 @@
 import type { Reason } from '../errors.ts';
 import { bytesBetween } from '../postgres/lsn.ts';
-import type { Sender } from '../postgres/server.ts';
+import type { Sender } from '../postgres/server-facts.ts';
 import { namesIt, type SyncNames } from '../postgres/sync-names.ts';
 import { renderBytes } from '../postgres/units.ts';
 import { isDelayed } from './candidates.ts';

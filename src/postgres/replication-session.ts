@@ -3,7 +3,7 @@ import { PgreplError } from '../errors.ts';
 import type { Secret } from '../secret.ts';
 import { parseLsnOrNull } from './lsn.ts';
 import { parseSystemIdentifier } from './names.ts';
-import type { Glimpse } from './server.ts';
+import type { Glimpse } from './server-facts.ts';
 import { openReplicationSession, type Login, type Session } from './session.ts';
 
 const DEADLINE_MS = 10_000;

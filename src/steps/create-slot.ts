@@ -1,5 +1,5 @@
 import { PgreplError } from '../errors.ts';
-import type { Slot } from '../postgres/server.ts';
+import type { Slot } from '../postgres/server-facts.ts';
 import { showsSql, type Kind } from './kind.ts';
 import { readMarker } from './staging.ts';
 import type { World } from './world.ts';

@@ -2,7 +2,7 @@ import { PgreplError } from '../errors.ts';
 import { newestTimeline } from '../postgres/control-data.ts';
 import { renderLsn } from '../postgres/lsn.ts';
 import { parsePidFile } from '../postgres/pid-file.ts';
-import type { ServerFacts } from '../postgres/server.ts';
+import type { ServerFacts } from '../postgres/server-facts.ts';
 import { NOTHING_TO_SHOW, type Tell } from '../plan/step.ts';
 import type { Kind } from './kind.ts';
 import { isPromoted, promoteAndWait, takePromoteLock } from './promote-server.ts';

@@ -5,7 +5,7 @@ import { features } from '../postgres/features.ts';
 import { matchHba, parseHba, type HbaLine } from '../postgres/hba-file.ts';
 import { parsePidFile, type PidFile } from '../postgres/pid-file.ts';
 import { replicationGlimpse } from '../postgres/replication-session.ts';
-import type { Glimpse } from '../postgres/server.ts';
+import type { Glimpse } from '../postgres/server-facts.ts';
 import { notAccepting, openSession, type Session } from '../postgres/session.ts';
 import type { Secret } from '../secret.ts';
 import type { NodePlace } from './world.ts';

@@ -1,6 +1,6 @@
 import { PgreplError } from '../errors.ts';
 import { renderLsn } from '../postgres/lsn.ts';
-import type { Sender, ServerFacts } from '../postgres/server.ts';
+import type { Sender, ServerFacts } from '../postgres/server-facts.ts';
 import { namesIt, parseSyncNames, type SyncNames } from '../postgres/sync-names.ts';
 import { showsSql, type Kind } from './kind.ts';
 

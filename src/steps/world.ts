@@ -5,7 +5,8 @@ import type { Pooler, PoolerAddress } from '../postgres/pooler.ts';
 import type { MissingRight } from '../postgres/service-rights.ts';
 import type { Service } from '../postgres/service.ts';
 import type { Programs } from '../postgres/tools.ts';
-import type { Glimpse, Server } from '../postgres/server.ts';
+import type { Server } from '../postgres/server.ts';
+import type { Glimpse } from '../postgres/server-facts.ts';
 import type { NodeTls, SslWords } from '../postgres/tls-files.ts';
 import type { Secret } from '../secret.ts';
 

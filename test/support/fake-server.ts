@@ -3,7 +3,8 @@ import type { DatabaseHealth, FileHealth, Pulse, ServerHealth } from '../../src/
 import { features } from '../../src/postgres/features.ts';
 import { bytesBetween, parseLsn, type Lsn } from '../../src/postgres/lsn.ts';
 import { parseSystemIdentifier } from '../../src/postgres/names.ts';
-import type { CommitLevel, FileError, HbaRuleRow, Inventory, Positions, RoleFacts, Sender, Server, ServerFacts, Slot } from '../../src/postgres/server.ts';
+import type { CommitLevel, FileError, HbaRuleRow, Inventory, Positions, RoleFacts, Server } from '../../src/postgres/server.ts';
+import type { Sender, ServerFacts, Slot } from '../../src/postgres/server-facts.ts';
 import type { ArchiverFacts } from '../../src/postgres/sql-archiver.ts';
 import { quoteConf, withoutSettings } from '../../src/postgres/conf-file.ts';
 import type { WalPiece } from '../../src/postgres/tools.ts';

@@ -1,5 +1,6 @@
 import { confErrors, parseConf } from '../../src/postgres/conf-file.ts';
-import type { FileError, Setting } from '../../src/postgres/server.ts';
+import type { FileError } from '../../src/postgres/server.ts';
+import type { Setting } from '../../src/postgres/server-facts.ts';
 import type { Disk } from './fake-disk.ts';
 import { parentOf } from './fake-disk.ts';
 import { isSyncValue } from './fake-sync.ts';

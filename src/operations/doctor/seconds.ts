@@ -1,4 +1,4 @@
-import type { Setting } from '../../postgres/server.ts';
+import type { Setting } from '../../postgres/server-facts.ts';
 
 const UNITS: Readonly<Record<string, number>> = { ms: 0.001, s: 1, min: 60 };
 

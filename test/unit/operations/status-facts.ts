@@ -2,7 +2,7 @@ import type { NodeFacts } from '../../../src/operations/facts.ts';
 import type { ControlData } from '../../../src/postgres/control-data.ts';
 import { parseLsn } from '../../../src/postgres/lsn.ts';
 import { parseNodeName, parseRoleName, parseSystemIdentifier } from '../../../src/postgres/names.ts';
-import type { Sender, ServerFacts, Setting, Slot } from '../../../src/postgres/server.ts';
+import type { Sender, ServerFacts, Setting, Slot } from '../../../src/postgres/server-facts.ts';
 import type { NodeSpec, Topology } from '../../../src/topology/topology.ts';
 
 export const SYSTEM = '7412385928374923001';

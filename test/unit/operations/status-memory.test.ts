@@ -3,7 +3,7 @@ import { connectionsOf } from '../../../src/operations/connections.ts';
 import { lastPrimary, paceOf, parseMemory, remember, renderMemory, type Memory } from '../../../src/operations/status-memory.ts';
 import { judgeStatus } from '../../../src/operations/status.ts';
 import { parseLsn } from '../../../src/postgres/lsn.ts';
-import type { ServerFacts } from '../../../src/postgres/server.ts';
+import type { ServerFacts } from '../../../src/postgres/server-facts.ts';
 import { facts, primary, slot, standby, SYSTEM, topologyOf, type ServerWords } from './status-facts.ts';
 
 const T0 = 1_760_000_000;

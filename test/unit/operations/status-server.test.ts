@@ -3,7 +3,7 @@ import { PgreplError } from '../../../src/errors.ts';
 import { judgeServer } from '../../../src/operations/status-server.ts';
 import { exitOfStatus } from '../../../src/operations/status.ts';
 import { parseLsn } from '../../../src/postgres/lsn.ts';
-import type { ServerFacts } from '../../../src/postgres/server.ts';
+import type { ServerFacts } from '../../../src/postgres/server-facts.ts';
 import { primary, sender, standby } from './status-facts.ts';
 
 const AT = { host: '10.0.0.1', port: 5432 };

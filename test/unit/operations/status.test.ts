@@ -4,7 +4,7 @@ import { judgeState } from '../../../src/operations/observe.ts';
 import { exitOfStatus, judgeStatus, type Finding, type StatusDocument } from '../../../src/operations/status.ts';
 import { PgreplError } from '../../../src/errors.ts';
 import { parseLsn } from '../../../src/postgres/lsn.ts';
-import type { Sender } from '../../../src/postgres/server.ts';
+import type { Sender } from '../../../src/postgres/server-facts.ts';
 import { parseSystemIdentifier } from '../../../src/postgres/names.ts';
 import { CURRENT, facts, primary, sender, setting, slot, standby, stopped, SYSTEM, topologyOf, type ServerWords } from './status-facts.ts';
 
