@@ -58,6 +58,7 @@ export function bytesText(bytes: number): string {
   return `${amount < 100 ? Number(amount.toFixed(1)) : Math.round(amount)} ${units[unit] ?? ''}`;
 }
 
+/** Seconds for people. Pure. */
 export function secondsText(seconds: number): string {
   if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
   if (seconds < 120) return `${Number(seconds.toFixed(seconds < 10 ? 1 : 0))} s`;

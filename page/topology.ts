@@ -87,6 +87,7 @@ export function lagText({ lag }: Node): string {
   return lag === null || lag.replayedBytes === null ? '' : lag.replayedBytes === 0 ? '0 B' : bytesText(lag.replayedBytes);
 }
 
+/** How far a node is behind, for people. Pure. */
 export function behindText({ lag }: Node): string {
   return lag === null || lag.replayedBytes === null ? '' : lag.replayedBytes === 0 ? 'nothing' : lag.seconds === null ? '?' : secondsText(lag.seconds);
 }

@@ -5,7 +5,7 @@ import { blockLines } from '../postgres/hba-file.ts';
 import type { Staging } from '../steps/staging.ts';
 import type { Step } from '../steps/index.ts';
 import type { World } from '../steps/world.ts';
-import type { NodeSpec, Topology, TopologyEdit } from '../topology/topology.ts';
+import { isToReplayLate, type NodeSpec, type Topology, type TopologyEdit } from '../topology/topology.ts';
 import { archiveNotAtHand } from './archive.ts';
 import { allowedRanges } from './access.ts';
 import { cloneConfiguration } from './clone-configuration.ts';
@@ -52,16 +52,16 @@ export async function decideAddStandby(world: World, topology: Topology, want: A
   const spec = specOf(want, facts);
   const made = alreadyMade(facts);
   // A delayed standby that was started again first replays what it has.
-  const startedAgain = want.node.delay !== undefined && (made === 'stopped' || made === 'running');
+  const startedAgain = isToReplayLate(want.node) && (made === 'stopped' || made === 'running');
   const from = facts.upstream.spec.name;
   // One that first replays what it holds back for its delay connects some time later: it is no member that could be proved now.
   const sync = startedAgain && want.sync !== true ? NO_SYNC_CHANGE : joinSync(view, facts.primary, { ...facts.standby, spec: want.node }, { asked: want.sync === true, direct: facts.upstream === facts.primary });
   const change = (steps: readonly Step[], notices: readonly string[] = [], remains: PgreplError | null = null): Change => ({
     plan: { title, command: `pgrepl add-standby ${name}`, basis: basisOf(view), steps: withSync(steps, sync.after), notices: [...notices, ...sync.notices] },
     edits: [{ edit: 'set-cluster', cluster: topology.cluster, replicationUser: topology.replicationUser, auth: topology.auth ?? 'password' }, { edit: 'put-node', node: spec }, ...sync.edits] satisfies TopologyEdit[],
-    done: startedAgain ? `${name} runs as a standby of ${from}, from which it streams as soon as it has replayed what it holds back for its delay` : `${name} streams from ${from}, proved by a fresh record ${want.node.delay === undefined ? 'replayed' : 'received'} on it`,
+    done: startedAgain ? `${name} runs as a standby of ${from}, from which it streams as soon as it has replayed what it holds back for its delay` : `${name} streams from ${from}, proved by a fresh record ${isToReplayLate(want.node) ? 'received' : 'replayed'} on it`,
     // Only a standby of the primary itself, and one that is not kept behind, can take over.
-    next: ['pgrepl status', ...(facts.upstream === facts.primary && want.node.delay === undefined ? [`pgrepl switchover ${name}`] : [])],
+    next: ['pgrepl status', ...(facts.upstream === facts.primary && !isToReplayLate(want.node) ? [`pgrepl switchover ${name}`] : [])],
     question: null,
     remains,
   });
@@ -231,7 +231,7 @@ function waitsForStart(want: AddStandby, { standby }: AddStandbyFacts): PgreplEr
 }
 
 function proofOf(facts: AddStandbyFacts, node: NodeSpec): Step {
-  const delayed = node.delay !== undefined;
+  const delayed = isToReplayLate(node);
   return { kind: 'prove-streaming', node: node.name, upstream: facts.upstream.spec.name, primary: facts.primary.spec.name, delayed, ...(sslBetween(facts.standby, facts.upstream).sslmode === undefined ? {} : { encrypted: true }), ...(delayed && alreadyMade(facts) !== 'no' ? { mayHoldBack: true } : {}) };
 }
 
@@ -242,6 +242,7 @@ function specOf(want: AddStandby, facts: AddStandbyFacts): NodeSpec {
   return facts.upstream === facts.primary ? node : { ...node, upstream: facts.upstream.spec.name };
 }
 
+/** What the operator should know of the copy before it is made. Pure. */
 export function noticesOfCopy(want: AddStandby, facts: AddStandbyFacts): readonly string[] {
   const { upstream, standby, whole } = facts;
   const notices: string[] = [];

@@ -5,6 +5,7 @@ import type { NodePlace, World } from '../steps/world.ts';
 import { valuesOf, type ConfigFacts } from './config.ts';
 import { judgeStanza } from './judge-stanza.ts';
 import { ARCHIVE_WHY, type Effective } from './settings.ts';
+import { readsAsOff } from '../postgres/sql-text.ts';
 
 /** Settings that say how a server archives. */
 export const ARCHIVE_SETTINGS = ['archive_mode', 'archive_command', 'archive_library'] as const;
@@ -38,7 +39,7 @@ export async function archiveTrouble(world: World, place: NodePlace, archive: Ar
   return [
     ...(other === null ? [] : [{ code: 'archives-already', node: place.name, message: `${place.name} archives already: ${other.name} = ${other.setting.value}${placeOf(other.setting)}`, hint: 'What is archived there is not looked at; whoever reads it would find nothing new. --replace-archive takes the one of the command line instead.', next: ['--replace-archive'] }]),
     ...twice.map((name) => ({ code: 'setting-owned', node: place.name, message: `${name} is written by pgrepl itself where the cluster file has an archive, and cannot be set`, hint: 'It is archive: in the cluster file.' })),
-    ...(/^(?:off|of|false?|fals?|fa?|no?|0)$/i.test(input.set['archive_mode'] ?? '') ? [{ code: 'setting-breaks', node: place.name, message: 'archive_mode = off, and the cluster file has an archive', hint: 'One of the two goes.' }] : []),
+    ...(readsAsOff(input.set['archive_mode'] ?? '') ? [{ code: 'setting-breaks', node: place.name, message: 'archive_mode = off, and the cluster file has an archive', hint: 'One of the two goes.' }] : []),
     ...(excess > 0 ? [{ code: 'archive-command-long', node: place.name, message: `the command for this archive is ${excess} bytes too long: PostgreSQL until 15 cuts it at 1024`, hint: 'A shorter path, or a script with a short name.' }] : []),
     ...(archive.kind === 'dir' ? await directoryTrouble(world, place, archive.dir) : []),
     ...(archive.kind === 'pgbackrest' ? await judgeStanza(world, place, archive.stanza, input.systemIdentifier) : []),

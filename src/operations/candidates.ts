@@ -23,6 +23,7 @@ export function candidatesOf(view: ClusterView, systemIdentifier: string | null)
     .sort((a, b) => b.timeline - a.timeline || Number(b.position - a.position) || Number(isDelayed(a.node) || isHeldUp(a.node)) - Number(isDelayed(b.node) || isHeldUp(b.node)) || (a.node.spec.name < b.node.spec.name ? -1 : 1));
 }
 
+/** True for a running standby that replays late, by what its server says now. Pure. */
 export function isDelayed(node: NodeView): boolean {
   const delay = node.facts.server?.settings['recovery_min_apply_delay']?.value;
   return delay !== undefined && delay !== '0';

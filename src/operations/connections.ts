@@ -1,4 +1,4 @@
-import type { NodeSpec } from '../topology/topology.ts';
+import { isToReplayLate, type NodeSpec } from '../topology/topology.ts';
 
 /** How clients that know all nodes find the one they need, whoever is the primary. */
 export interface Connections {
@@ -14,9 +14,8 @@ export interface Connections {
 export function connectionsOf(nodes: readonly NodeSpec[], primary: string | null): Connections | null {
   if (nodes.length === 0) return null;
   const first = (node: NodeSpec): number => (node.name === primary ? 0 : 1);
-  const isDelayed = ({ delay }: NodeSpec): boolean => delay !== undefined && !/^0(?:\.0*)? ?[a-z]*$/.test(delay);
   const writes = [...nodes].sort((a, b) => first(a) - first(b));
-  const reads = [...nodes].filter((node) => !isDelayed(node)).sort((a, b) => first(b) - first(a));
+  const reads = [...nodes].filter((node) => !isToReplayLate(node)).sort((a, b) => first(b) - first(a));
   return { readWrite: uriOf(writes, 'read-write'), readOnly: uriOf(reads.length === 0 ? writes : reads, 'prefer-standby') };
 }
 

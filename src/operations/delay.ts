@@ -6,6 +6,8 @@ import type { AddStandbyFacts } from './add-standby.ts';
 import { isDelayed, toReplay, type Candidate } from './candidates.ts';
 import { settingSeconds } from './doctor/seconds.ts';
 import type { AddStandby } from './wants.ts';
+import { isToReplayLate } from '../topology/topology.ts';
+import { duration } from './duration.ts';
 
 /** More of what is free than this share is worth a word: the rate of a few minutes says little of the busiest hour. */
 const MUCH = 0.5;
@@ -26,7 +28,7 @@ export interface DelayNeed {
 export async function delayNeed(world: World, want: AddStandby, { primary, upstream, standby }: AddStandbyFacts): Promise<DelayNeed | null> {
   const { delay, waldir } = want.node;
   const rate = primary.inventory?.walBytesPerSecond ?? null;
-  if (delay === undefined || delay === '0' || rate === null) return null;
+  if (delay === undefined || !isToReplayLate(want.node) || rate === null) return null;
   const { host, place } = world.node(standby.spec.name);
   const cap = upstream.facts.server?.settings['max_slot_wal_keep_size'];
   const limit = cap === undefined ? -1 : settingBytes(cap.value, cap.unit);
@@ -70,5 +72,5 @@ export function onlyDelayed(candidates: readonly Candidate[]): readonly Reason[]
 function whyNot({ node }: Candidate): string {
   const seconds = settingSeconds(node.facts.server?.settings['recovery_min_apply_delay']);
   const left = toReplay(node);
-  return `it replays ${seconds % 3600 === 0 ? `${seconds / 3600} h` : seconds % 60 === 0 ? `${seconds / 60} min` : `${seconds} s`} late on purpose, and would first replay ${left === 0 ? 'whatever it holds back' : `the ${renderBytes(left)} that it holds back`}`;
+  return `it replays ${node.spec.delay ?? duration(seconds)} late on purpose, and would first replay ${left === 0 ? 'whatever it holds back' : `the ${renderBytes(left)} that it holds back`}`;
 }

@@ -8,6 +8,7 @@ import { SYNC_SETTING } from './settings.ts';
 import { directStandbys, otherSets, rowsOf } from './sync-set.ts';
 import { cannotPutSyncValue, putSyncValue } from './sync-steps.ts';
 import { managedWish, ownSyncValue, renderSyncWish, syncInForce, type SyncWish } from './sync-wish.ts';
+import { isToReplayLate } from '../topology/topology.ts';
 
 /**
  * A standby stops streaming from the primary. While commits wait for it, it is taken off the list before it goes, and whoever is left has what was
@@ -54,7 +55,7 @@ export function joinSync(view: ClusterView, primary: NodeView, node: NodeView, {
   const refuse = (reason: Omit<Reason, 'node'>): SyncChange => (asked ? { ...NO_SYNC_CHANGE, reasons: [{ node: name, ...reason }] } : { ...NO_SYNC_CHANGE, notices: [`${name} does not join the synchronous set: ${reason.message}`] });
   if (!direct) return refuse({ code: 'cascaded', message: `${name} would stream from another standby: a cascaded standby never counts`, hint: `Leave out --sync, or let it stream from ${from}.` });
   if (wish?.names?.includes('*') === true) return refuse({ code: 'sync-wildcard', message: `${SYNC_SETTING} of ${from} is ${renderSyncNames(value)}: whatever streams may acknowledge, also what is no standby`, hint: 'Name the standbys first.', next: otherSets(view, primary, name) });
-  if (node.spec.delay !== undefined && primary.facts.server?.settings['synchronous_commit']?.value === 'remote_apply') return refuse({ code: 'waits-for-replay', message: `${name} replays with a delay, and synchronous_commit of ${from} is remote_apply: commits would wait for that`, hint: 'Let commits wait for the disk of the standby (synchronous_commit = on).' });
+  if (isToReplayLate(node.spec) && primary.facts.server?.settings['synchronous_commit']?.value === 'remote_apply') return refuse({ code: 'waits-for-replay', message: `${name} replays with a delay, and synchronous_commit of ${from} is remote_apply: commits would wait for that`, hint: 'Let commits wait for the disk of the standby (synchronous_commit = on).' });
   const wrong = cannotPutSyncValue(primary);
   if (wrong.length > 0) return asked ? { ...NO_SYNC_CHANGE, reasons: wrong } : { ...NO_SYNC_CHANGE, notices: wrong.map(({ message }) => `${name} does not join the synchronous set: ${message}`) };
   const next: SyncWish = wish === null ? { method: 'any', needed: 1, names: [name] } : wish.names === null || wish.names.includes(name) ? wish : { ...wish, names: [...wish.names, name] };

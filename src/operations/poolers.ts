@@ -8,6 +8,7 @@ import type { RouteNode } from './route/choose.ts';
 import { judgeFile, sealed } from './route/file.ts';
 import { databasesIn, pooledDatabases, renderPgbouncer } from './route/pgbouncer.ts';
 import type { PoolerWish } from './wants.ts';
+import { isToReplayLate } from '../topology/topology.ts';
 
 /** A PgBouncer as it was seen. */
 export interface PoolerFacts {
@@ -116,9 +117,9 @@ function planOne(facts: PoolerFacts, nodes: readonly RouteNode[], cluster: strin
 /** The cluster as it will be: `to` is the primary, whoever is or comes back as a standby is read from. */
 function nodesAfter(view: ClusterView, returning: readonly string[], to: NodeView): readonly RouteNode[] {
   return view.nodes.map((node): RouteNode => {
-    const { name, host, port, delay } = node.spec;
+    const { name, host, port, delay = '0' } = node.spec;
     const standby = node !== to && (returning.includes(node.spec.name) || node.facts.server?.inRecovery === true);
-    const delayed = delay !== undefined && delay !== '0';
+    const delayed = isToReplayLate(node.spec);
     const why = delayed ? `it holds commits back for ${delay}` : standby || node === to ? null : 'it is no running standby';
     return { name, host, port, role: node === to ? 'primary' : standby ? 'standby' : 'unknown', writes: true, reads: !delayed, fresh: standby && !delayed, why };
   });

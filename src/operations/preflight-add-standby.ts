@@ -64,6 +64,7 @@ function wrongUpstream(want: AddStandby, facts: AddStandbyFacts): readonly Reaso
   return [{ code: 'other-upstream', node: name, message: `${name} exists and streams from ${elsewhere.spec.name}, not from ${facts.upstream.spec.name}`, next: [`pgrepl follow ${name} --upstream ${facts.upstream.spec.name}`] }];
 }
 
+/** Why nothing can be copied or streamed from the upstream that is wished for. Pure. */
 export function upstreamReasons(want: AddStandby, facts: AddStandbyFacts): readonly Reason[] {
   const { upstream, standby, primary } = facts;
   const node = upstream.spec.name;
@@ -184,6 +185,7 @@ async function targetReasons(world: World, want: AddStandby, facts: AddStandbyFa
   return reasons;
 }
 
+/** Why a tablespace cannot be put where it is wished. Reads only. */
 export async function tablespaceReasons(world: World, want: AddStandby, facts: AddStandbyFacts): Promise<readonly Reason[]> {
   const { upstream, standby } = facts;
   const node = standby.spec.name;

@@ -15,6 +15,7 @@ import type { NodeLog } from './rejoin-verdict.ts';
 import { followSteps, leftBehind } from './role-change.ts';
 import { RECOVERY_SETTINGS } from './settings.ts';
 import { sslBetween } from './tls.ts';
+import { isToReplayLate } from '../topology/topology.ts';
 
 /** The upstream that lists it as streaming, under its own name. Pure. */
 export function attachedTo(view: ClusterView, node: NodeView): NodeView | undefined {
@@ -63,7 +64,7 @@ export async function alreadyBack(world: World, facts: RejoinFacts): Promise<Cha
   const { steps } = await tidy(world, facts);
   const isThere = (name: string, wanted: string): boolean => viewOf(view, name)?.facts.server?.slots.some((slot) => slot.name === wanted && slot.type === 'physical' && !slot.temporary) === true;
   const old = oldSlots(view, node, upstream).filter((step) => step.kind === 'drop-slot' && isThere(step.node, step.slot));
-  const proof: Step = { kind: 'prove-streaming', node: node.spec.name, upstream: upstream.spec.name, primary: primary.spec.name, delayed: node.spec.delay !== undefined };
+  const proof: Step = { kind: 'prove-streaming', node: node.spec.name, upstream: upstream.spec.name, primary: primary.spec.name, delayed: isToReplayLate(node.spec) };
   const all = [...old, ...steps];
   return finishedChange(facts, `pgrepl rejoin ${node.spec.name}`, all.length === 0 ? [] : [proof, ...all], [`nothing needed: ${node.spec.name} streams from ${upstream.spec.name}`], null, upstream);
 }

@@ -1,5 +1,5 @@
 import type { Step } from '../steps/index.ts';
-import type { Topology, TopologyEdit } from '../topology/topology.ts';
+import { isToReplayLate, type Topology, type TopologyEdit } from '../topology/topology.ts';
 import type { Change } from './change.ts';
 import { NO_SYNC_CHANGE } from './carry-sync.ts';
 import { basisOf, type ClusterView, type NodeView } from './cluster.ts';
@@ -23,11 +23,11 @@ export function finishedChange(facts: RejoinFacts, command: string, steps: reado
   const { view, node } = facts;
   const name = node.spec.name;
   // One that holds back commits for its delay connects some time later: it is no member that could be proved now.
-  const sync = upstream === facts.primary && node.spec.delay === undefined ? joinSync(view, facts.primary, node, { asked: false, direct: true }) : NO_SYNC_CHANGE;
+  const sync = upstream === facts.primary && !isToReplayLate(node.spec) ? joinSync(view, facts.primary, node, { asked: false, direct: true }) : NO_SYNC_CHANGE;
   return {
     plan: { title: titleOf(name), command, basis: basisOf(view), steps: withSync(steps, sync.after), notices: [...notices, ...sync.notices] },
     edits: [...editsOf(node, facts.primary, upstream), ...sync.edits],
-    done: `${name} streams from ${upstream.spec.name}, proved by a fresh record ${node.spec.delay === undefined ? 'replayed' : 'received'} on it`,
+    done: `${name} streams from ${upstream.spec.name}, proved by a fresh record ${isToReplayLate(node.spec) ? 'received' : 'replayed'} on it`,
     next: ['pgrepl status'],
     question,
     remains: null,

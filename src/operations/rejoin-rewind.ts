@@ -15,6 +15,7 @@ import { filesFrom, hasSegments } from './rejoin-log.ts';
 import type { LogVerdict, NodeLog, ServerLog } from './rejoin-verdict.ts';
 import { standbyFile } from './role-change.ts';
 import { RECOVERY_SETTINGS } from './settings.ts';
+import { isToReplayLate } from '../topology/topology.ts';
 
 /** What a rewind needs to know of its way before it begins. */
 export interface RewindWay {
@@ -168,7 +169,7 @@ export function asStandbySteps(view: ClusterView, node: NodeView, upstream: Node
     { kind: 'check-configuration', node: name, directory: place.pgdata, configFile },
     { kind: 'mark-standby', node: name, directory: place.pgdata, standbyFile: `${folder}/${STANDBY_CONF}` },
     { kind: 'start-server', node: name, directory: place.pgdata, configFile, as: 'standby' },
-    { kind: 'prove-streaming', node: name, upstream: upstream.spec.name, primary: primary.spec.name, ...(node.spec.delay === undefined ? { delayed: false } : { delayed: true, mayHoldBack: true }) },
+    { kind: 'prove-streaming', node: name, upstream: upstream.spec.name, primary: primary.spec.name, ...(isToReplayLate(node.spec) ? { delayed: true, mayHoldBack: true } : { delayed: false }) },
     ...oldSlots(view, node, upstream),
   ];
 }

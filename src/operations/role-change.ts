@@ -7,7 +7,7 @@ import { judgeHistory, parseHistory } from '../postgres/timeline.ts';
 import type { Step } from '../steps/index.ts';
 import { LOCKED_MODE } from '../steps/staging.ts';
 import type { World } from '../steps/world.ts';
-import type { TopologyEdit } from '../topology/topology.ts';
+import { isToReplayLate, type TopologyEdit } from '../topology/topology.ts';
 import type { Change } from './change.ts';
 import { basisOf, type ClusterView, type NodeView } from './cluster.ts';
 import { outsideConfig, STANDBY_CONF, valuesOf } from './config.ts';
@@ -95,7 +95,7 @@ export function repointSteps(node: NodeView, upstream: NodeView): readonly Step[
 /** That a running standby streams from its new upstream; nothing of one that looks for none now. Pure. */
 export function arrivalProof(node: NodeView, upstream: NodeView, primary: NodeView): readonly Step[] {
   if (comesLater(node)) return [];
-  return [{ kind: 'prove-streaming', node: node.spec.name, upstream: upstream.spec.name, primary: primary.spec.name, delayed: node.spec.delay !== undefined || lowerThan(node, upstream) !== null }];
+  return [{ kind: 'prove-streaming', node: node.spec.name, upstream: upstream.spec.name, primary: primary.spec.name, delayed: isToReplayLate(node.spec) || lowerThan(node, upstream) !== null }];
 }
 
 /** A paused startup process starts no WAL receiver: such a standby hangs on nobody new until its replay goes on. Pure. */
@@ -206,7 +206,7 @@ export async function healAfterRoleChange(world: World, view: ClusterView, prima
     reasons.push(...(await judgeService(world.node(node.spec.name), ['start'])));
     started.push(node);
     steps.push(slot, standbyFile(node, wanted), { kind: 'start-server', node: node.spec.name, directory: place.pgdata, configFile: node.config === null ? null : outsideConfig(node.config, place.pgdata), as: 'standby' });
-    late.push({ kind: 'prove-streaming', node: node.spec.name, upstream: wanted.spec.name, primary: name, delayed: node.spec.delay !== undefined });
+    late.push({ kind: 'prove-streaming', node: node.spec.name, upstream: wanted.spec.name, primary: name, delayed: isToReplayLate(node.spec) });
     // What it kept for others while it was the primary can only be seen once it runs.
     late.push(...view.nodes.filter((other) => other.spec.upstream !== node.spec.name).map((other): Step => ({ kind: 'drop-slot', node: node.spec.name, slot: other.spec.name })));
   }

@@ -3,7 +3,7 @@ import { verifierMatches } from '../postgres/scram.ts';
 import type { Step } from '../steps/index.ts';
 import { hasPassword, readRotation } from '../steps/rotate-password.ts';
 import type { World } from '../steps/world.ts';
-import type { Topology } from '../topology/topology.ts';
+import { isToReplayLate, type Topology } from '../topology/topology.ts';
 import type { Change } from './change.ts';
 import { basisOf, describeNode, managedByOthers, observeCluster, primariesOf, splitBrain, type ClusterView, type NodeView } from './cluster.ts';
 import { arrivalProof, configuredUpstream, isPaused } from './role-change.ts';
@@ -96,7 +96,7 @@ function standStill(view: ClusterView): readonly Reason[] {
   return view.nodes.flatMap((node): readonly Reason[] => {
     const upstream = node.facts.server?.inRecovery === true ? configuredUpstream(view, node) : undefined;
     if (upstream?.facts.server?.inRecovery !== true) return [];
-    const why = upstream.spec.delay === undefined ? (isPaused(upstream) ? 'its replay is paused' : null) : `it replays everything ${upstream.spec.delay} later`;
+    const why = isToReplayLate(upstream.spec) ? `it replays everything ${upstream.spec.delay ?? ''} later` : isPaused(upstream) ? 'its replay is paused' : null;
     if (why === null) return [];
     return [{ code: 'upstream-stands-still', node: node.spec.name, message: `${node.spec.name} streams from ${upstream.spec.name}, which would not take the new password yet: ${why}`, hint: `A reconnect of ${node.spec.name} would be refused until then.`, next: [`pgrepl follow ${node.spec.name} --upstream ${primariesOf(view)[0]?.spec.name ?? 'NODE'}`] }];
   });
@@ -115,6 +115,6 @@ function noticesOf(view: ClusterView, primary: NodeView, want: RotatePassword): 
     'streams that stand are not broken; the password is asked for at the next connect alone',
     ...(primary.facts.place.auth === 'cert' ? ['standbys log in by certificate: no rule of pgrepl asks for this password'] : []),
     ...(strangers.length === 0 ? [] : [`${[...new Set(strangers)].join(', ')} ${strangers.length === 1 ? 'streams, too, and is no node' : 'stream, too, and are no nodes'} of the cluster file: whoever logs in as this role needs the new password at the next connect`]),
-    ...want.cutOff.map((name) => `${name} is not told: it cannot come back until its passfile has the new password`),
+    ...want.cutOff.filter((name) => view.nodes.some((node) => node.spec.name === name && isUnseen(node))).map((name) => `${name} is not told: it cannot come back until its passfile has the new password`),
   ];
 }

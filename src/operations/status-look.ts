@@ -9,6 +9,7 @@ import { observeNodes, type ObserveOptions } from './observe.ts';
 import { judgeStatus, type StatusDocument, type StatusExtras } from './status.ts';
 import { paceOf, type Memory, type Pace } from './status-memory.ts';
 import { within, type Limits } from './within.ts';
+import { pause } from '../host/pause.ts';
 
 /** `timeoutMs` is for each node. `memory`: what an earlier look knew, and the time of this one. */
 export interface LookOptions extends Limits {
@@ -103,7 +104,7 @@ async function walRate(world: World, primary: NodeFacts): Promise<number | undef
   const server = await world.node(primary.place.name).server();
   const before = await server.positions();
   const start = performance.now();
-  await new Promise((resolve) => setTimeout(resolve, RATE_WINDOW_MS));
+  await pause(RATE_WINDOW_MS, world.signal);
   const after = await server.positions();
   if (before.currentLsn === null || after.currentLsn === null) return undefined;
   return bytesBetween(before.currentLsn, after.currentLsn) / ((performance.now() - start) / 1_000);

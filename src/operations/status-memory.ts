@@ -1,4 +1,4 @@
-import { bytesBetween, parseLsnOrNull, renderLsn, type Lsn } from '../postgres/lsn.ts';
+import { bytesBetween, laterLsn, parseLsnOrNull, renderLsn } from '../postgres/lsn.ts';
 import type { ServerFacts } from '../postgres/server-facts.ts';
 import type { NodeFacts } from './facts.ts';
 
@@ -55,6 +55,7 @@ export function parseMemory(text: string | null): Memory | null {
   }
 }
 
+/** The text that `parseMemory` reads. Pure. */
 export function renderMemory(memory: Memory): string {
   return JSON.stringify(memory);
 }
@@ -73,7 +74,7 @@ export function remember(before: Memory | null, facts: readonly NodeFacts[], sys
 }
 
 function rememberedOf(server: ServerFacts, old: Remembered | undefined, nowMs: number): Remembered | null {
-  const lsn = server.currentLsn ?? latest(server);
+  const lsn = server.currentLsn ?? laterLsn(server.receivedLsn, server.replayedLsn);
   if (lsn === null) return null;
   const base = { role: server.inRecovery ? ('standby' as const) : ('primary' as const), timeline: server.timeline, lsn: renderLsn(lsn), seenAt: nowMs };
   if (server.inRecovery) return { ...base, moments: [] };
@@ -81,11 +82,6 @@ function rememberedOf(server: ServerFacts, old: Remembered | undefined, nowMs: n
   const moments = old?.timeline === server.timeline ? old.moments : [];
   const last = moments.at(-1);
   return { ...base, moments: last === undefined || moment.at - last.at >= APART_SECONDS || moment.at < last.at ? [...moments, moment].slice(-2) : moments };
-}
-
-function latest({ receivedLsn, replayedLsn }: ServerFacts): Lsn | null {
-  if (receivedLsn === null || replayedLsn === null) return receivedLsn ?? replayedLsn;
-  return receivedLsn > replayedLsn ? receivedLsn : replayedLsn;
 }
 
 /** How fast this primary went on since a look before; `null` where none is of use. By its own clock and on one timeline. Pure. */

@@ -7,6 +7,7 @@ import { isDelayed } from './candidates.ts';
 import type { ClusterView, NodeView } from './cluster.ts';
 import { configuredUpstream, followersOf, isPaused } from './role-change.ts';
 import { syncCommand, type SyncWish } from './sync-wish.ts';
+import { isToReplayLate } from '../topology/topology.ts';
 
 /** Each commit would wait until this is caught up with (hazard F13). */
 const LAG_LIMIT_BYTES = 16 * 1024 * 1024;
@@ -61,7 +62,7 @@ export function rowsOf(senders: readonly Sender[], name: string): readonly Sende
 /** With remote_apply a commit waits for the replay: of one that is delayed or paused, for as long as that takes (hazard F10). Pure. */
 function waitsForReplay(view: ClusterView, primary: NodeView, wanted: SyncNames): readonly Reason[] {
   if (primary.facts.server?.settings['synchronous_commit']?.value !== 'remote_apply') return [];
-  const slow = view.nodes.filter((node) => namesIt(wanted, node.spec.name) && (isDelayed(node) || node.spec.delay !== undefined || isPaused(node)));
+  const slow = view.nodes.filter((node) => namesIt(wanted, node.spec.name) && (isDelayed(node) || isToReplayLate(node.spec) || isPaused(node)));
   const quick = wanted.names.length - slow.length;
   // `first` waits for the first that are there, whoever is faster.
   const first = wanted.names.slice(0, wanted.needed);

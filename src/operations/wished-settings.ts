@@ -2,6 +2,7 @@ import type { Reason } from '../errors.ts';
 import { REQUIRED_PARAMETERS } from '../postgres/control-data.ts';
 import type { NodePlace, World } from '../steps/world.ts';
 import { listenOn, RECOVERY_SETTINGS, type Effective } from './settings.ts';
+import { readsAsOff } from '../postgres/sql-text.ts';
 
 type Wishes = Readonly<Record<string, string>>;
 
@@ -60,7 +61,7 @@ export function misplaced(place: NodePlace, wishes: Wishes): readonly (Reason & 
     const instead = OWNED.get(setting);
     if (instead !== undefined) return because('setting-owned', `${setting} is written by pgrepl itself, and cannot be set`, instead);
     if (RECOVERY_SETTINGS.includes(setting)) return because('setting-owned', `${setting} is written by pgrepl itself, and cannot be set`, 'It would stop or redirect a standby.');
-    const off = /^(?:off|of|false?|fals?|fa?|no?|0)$/i.test(value);
+    const off = readsAsOff(value);
     if (setting === 'hot_standby' && off) return because('setting-breaks', 'hot_standby = off would let nobody into a standby, pgrepl included', 'Leave it out.');
     if (setting === 'wal_level' && /^minimal$/i.test(value)) return because('setting-breaks', 'wal_level = minimal writes too little for a standby', 'replica or logical is needed.');
     if (setting === 'max_wal_senders' && Number(value) < SENDERS) return because('setting-breaks', `max_wal_senders = ${value} is not enough: a copy takes two, and one must be to spare`, `At least ${SENDERS} are needed; without the setting it is 10.`);

@@ -33,6 +33,7 @@ export const SWITCH_WAL_QUERY = 'SELECT pg_walfile_name(pg_switch_wal()) AS file
 /** True while this file waits to be archived. */
 export const WAITS_QUERY = `SELECT EXISTS (SELECT FROM pg_ls_archive_statusdir() WHERE name = $1 || '.ready')::text AS waits`;
 
+/** The answer to `ARCHIVER_QUERY`. Pure. */
 export function parseArchiver(row: Row | undefined): ArchiverFacts {
   return {
     mode: row?.['mode'] ?? 'off',

@@ -23,3 +23,8 @@ export function maskPassword(conninfo: string): string {
   }
   return conninfo.replace(/(\b(?:ssl)?password\s*=\s*)('(?:[^'\\]|\\.)*'?|(?:[^\s'\\]|\\.)+)/gi, '$1***');
 }
+
+/** True for every way in which PostgreSQL takes `off` as the value of a switch, shortened ones included (bool.c, parse_bool). Pure. */
+export function readsAsOff(value: string): boolean {
+  return /^(?:off?|f(?:a(?:l(?:se?)?)?)?|no?|0)$/i.test(value);
+}

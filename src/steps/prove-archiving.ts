@@ -60,6 +60,6 @@ async function failed(step: ProveArchiving, world: World, file: string, failures
     node: step.node,
     details: exit.stdout.split('\n').filter((line) => line.trim() !== ''),
     hint: `Its log is ${log}. A file of that name with other content in the archive is a sign of a second primary: look for one first.`,
-    next: ['SELECT * FROM pg_stat_archiver'],
+    next: ['pgrepl doctor --only wal'],
   });
 }

@@ -64,3 +64,8 @@ export type TopologyEdit =
   | { readonly edit: 'set-archive'; readonly archive: Archive }
   | { readonly edit: 'set-sync'; readonly sync: string }
   | { readonly edit: 'set-cluster'; readonly cluster: string; readonly replicationUser: RoleName; readonly auth?: ReplicationAuth };
+
+/** True for a node that is to replay late: a delay of `0`, in whatever unit, is none. Pure. */
+export function isToReplayLate({ delay }: Pick<NodeSpec, 'delay'>): boolean {
+  return delay !== undefined && Number.parseFloat(delay) > 0;
+}

@@ -57,8 +57,8 @@ story('once', 'an archive directory of any name: a finished file is archived bef
   expect((await m.ok(['init-primary', 'node1', '--yes', '--json'])).json.at(-1)).toMatchObject({ outcome: 'unchanged' });
 
   // As after a crash: the file is there and the server does not know it.
-  const next = await m.sql('node1', `SELECT pg_walfile_name(pg_current_wal_lsn())`);
-  await m.sql('node1', 'CREATE TABLE t (n int); SELECT pg_switch_wal()');
+  await m.sql('node1', 'CREATE TABLE t (n int)');
+  const next = await m.sql('node1', 'SELECT pg_walfile_name(pg_switch_wal())');
   await m.eventually('node1', 'SELECT last_archived_wal FROM pg_stat_archiver', next);
   await m.sql('node1', `COPY (SELECT) TO '${place.pgdata}/pg_wal/archive_status/${next}.ready'`);
   // The archiver looks once a minute, or when a file is finished.
@@ -67,7 +67,9 @@ story('once', 'an archive directory of any name: a finished file is archived bef
   expect(await m.sql('node1', 'SELECT failed_count FROM pg_stat_archiver')).toBe('0');
 
   // What a second primary would leave.
-  const other = await m.sql('node1', `SELECT pg_walfile_name(pg_current_wal_lsn())`);
+  // Something is written first: at the boundary between two files it would be the name of the one before.
+  await m.sql('node1', 'INSERT INTO t VALUES (1)');
+  const other = await m.sql('node1', 'SELECT pg_walfile_name(pg_current_wal_insert_lsn())');
   await writeFile(join(dir, other), 'of another server');
   await m.sql('node1', 'INSERT INTO t VALUES (1); SELECT pg_switch_wal()');
   await m.eventually('node1', 'SELECT last_failed_wal FROM pg_stat_archiver', other);

@@ -34,7 +34,7 @@ trioStories({}, (trio, { once }) => {
 
       const planned = await m.ok(['switchover', '--dry-run']);
       expect(planned.stdout).toContain('promote node2');
-      expect(planned.stdout).toMatch(/node3 is not taken unasked: it replays 1 h late on purpose, and would first replay the [0-9.]+ [kM]?B that it holds back/);
+      expect(planned.stdout).toMatch(/node3 is not taken unasked: it replays 1h late on purpose, and would first replay the [0-9.]+ [kM]?B that it holds back/);
       await m.stopServer('node2');
       await m.killServer('node1');
       const alone = await m.pgrepl(['promote', '--yes', '--json']);

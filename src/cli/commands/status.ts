@@ -5,7 +5,7 @@ import { exitOfStatus, type StatusDocument } from '../../operations/status.ts';
 import { parseRoleName } from '../../postgres/names.ts';
 import type { Target } from '../../postgres/target.ts';
 import { loadTopology } from '../../topology/load.ts';
-import type { Topology } from '../../topology/topology.ts';
+import { isToReplayLate, type Topology } from '../../topology/topology.ts';
 import { query, type Command, type Context } from '../command.ts';
 import { columnsOf, namedFile } from '../io.ts';
 import { ADMIN_OPTIONS } from '../known-node.ts';
@@ -96,7 +96,7 @@ async function check(context: Context): Promise<number> {
     };
     const limits = { warn: limit('warn'), crit: limit('crit') };
     return await withStatus(context, async (look, topology) => {
-      const delayed = new Set<string>(topology.nodes.filter(({ delay }) => delay !== undefined && delay !== '0').map(({ name }) => name));
+      const delayed = new Set<string>(topology.nodes.filter(isToReplayLate).map(({ name }) => name));
       const { line, exit } = renderCheck(await look(), { ...limits, delayed });
       io.stdout.write(`${line}\n`);
       return exit;

@@ -51,6 +51,7 @@ export function completedCommand({ name, summary, options, arguments: words }: P
   };
 }
 
+/** One option as a shell completes it: its spellings, and what its value may be. Pure. */
 export function completedOption({ flags, help, choices, suggests, repeat }: OptionSpec): CompletedOption {
   const parts = /^(?:(-[^-\s,]), )?(--[a-z-]+)(?: ([<[])([^>\]]+)[>\]])?$/.exec(flags);
   if (parts === null) throw new Error(`"${flags}" is not understood`);

@@ -60,6 +60,7 @@ export function parseListen(text: string): { readonly address: string; readonly 
   return { address: host, port };
 }
 
+/** True for an address that nobody outside of this machine can reach. Pure. */
 export function isLoopbackAddress(address: string): boolean {
   return /^127\.\d+\.\d+\.\d+$/.test(address) || /^(?:0{0,4}:){2,7}0{0,3}1$/.test(address);
 }

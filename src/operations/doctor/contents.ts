@@ -1,4 +1,5 @@
 import { asPgreplError } from '../../errors.ts';
+import { pause } from '../../host/pause.ts';
 import type { Lsn } from '../../postgres/lsn.ts';
 import type { Contents, TableName } from '../../postgres/sql-contents.ts';
 import type { World } from '../../steps/world.ts';
@@ -80,7 +81,7 @@ async function compareTable(here: Contents, there: Contents, table: TableName, l
     const stands = after.sum === before.sum && after.rows === before.rows && waiting === 0;
     proofs = stands ? proofs + 1 : 0;
     if (proofs === PROOFS) return { rowsOnPrimary: after.rows, rowsOnStandby: other.rows };
-    await pause(EVERY_MS);
+    await pause(EVERY_MS, limits.signal);
   }
   return 'it changes all the time';
 }
@@ -91,7 +92,7 @@ async function replayed(there: Contents, lsn: Lsn, limits: Limits): Promise<bool
   let until = performance.now() + limits.timeoutMs;
   while (last < lsn) {
     if (performance.now() > until || limits.signal.aborted) return false;
-    await pause(EVERY_MS);
+    await pause(EVERY_MS, limits.signal);
     const next = await there.position();
     if (next > last) until = performance.now() + limits.timeoutMs;
     last = next;
@@ -111,8 +112,4 @@ function reasonOf(thrown: unknown): string {
     default:
       return error.message;
   }
-}
-
-async function pause(milliseconds: number): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

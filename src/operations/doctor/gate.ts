@@ -1,6 +1,7 @@
 /** Lets so many pieces of work run at once; the others wait in the order in which they came. */
 export type Gate = <T>(work: () => Promise<T>) => Promise<T>;
 
+/** A gate through which `limit` pieces go at once. What a piece throws, its caller gets. */
 export function gateOf(limit: number): Gate {
   const waiting: (() => void)[] = [];
   let free = limit;

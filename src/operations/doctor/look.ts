@@ -1,3 +1,4 @@
+import { PgreplError } from '../../errors.ts';
 import type { NodeWorld, World } from '../../steps/world.ts';
 import type { Topology } from '../../topology/topology.ts';
 import { isForeign, viewCluster } from '../status-links.ts';
@@ -30,6 +31,8 @@ export async function lookForDoctor(world: World, topology: Topology, needs: Rea
   const view = viewCluster(topology, facts);
   const standbys = view.nodes.filter((node) => node.server?.inRecovery === true && !isForeign(node, view)).map(({ name }) => name);
   const contents = needs.has('contents') && view.primary !== null ? await compareContents(world, view.primary.name, standbys, limits) : [];
+  // What was cut short looks like what is not there.
+  if (limits.signal.aborted) throw new PgreplError('interrupted', 'interrupted', 'interrupted');
   return { view, status: document, machines: clocked, servers: paced, logins, contents };
 }
 

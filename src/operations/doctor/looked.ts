@@ -24,6 +24,7 @@ export function valueOf({ node, health }: Looked, name: string): string | undefi
   return node.server?.settings[name]?.value ?? ownSetting(health, name)?.value;
 }
 
+/** A setting as this server has it; undefined where it has none of that name. Pure. */
 export function ownSetting(health: ServerHealth, name: string): OwnSetting | undefined {
   return health.settings.find((setting) => setting.name === name);
 }

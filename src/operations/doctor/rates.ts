@@ -3,6 +3,7 @@ import type { Pulse, ServerHealth } from '../../postgres/health.ts';
 import type { World } from '../../steps/world.ts';
 import { within, type Limits } from '../within.ts';
 import type { Rates, ServerExtras } from './facts.ts';
+import { pause } from '../../host/pause.ts';
 
 /** Looks that are closer together than this say nothing about a rate; a server that did not move by the end of the second is taken for idle. */
 const SHORTEST_SECONDS = 0.4;
@@ -43,7 +44,7 @@ async function moved(world: World, name: string, first: Pulse, signal: AbortSign
     const next = await server.pulse();
     const seconds = next.at - first.at;
     if (seconds >= PATIENCE_SECONDS || seconds < 0 || signal.aborted || (seconds >= SHORTEST_SECONDS && next.lsn !== first.lsn)) return next;
-    await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
+    await pause(EVERY_MS, signal);
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Topology } from '../../topology/topology.ts';
+import { isToReplayLate, type Topology } from '../../topology/topology.ts';
 import { renderBytes } from '../../postgres/units.ts';
 import type { StatusDocument, StatusNode } from '../status.ts';
 
@@ -26,7 +26,7 @@ export function chooseNodes(document: StatusDocument, topology: Topology, maxLag
   return document.nodes.map((node) => {
     const spec = topology.nodes.find(({ name }) => name === node.name);
     const out = node.state === 'foreign' ? 'it is of another cluster' : spec?.fenced !== undefined ? 'it was shut off, and has not come back as a standby' : null;
-    const delayed = spec?.delay !== undefined && spec.delay !== '0' ? `it holds commits back for ${spec.delay}` : null;
+    const delayed = spec !== undefined && isToReplayLate(spec) ? `it holds commits back for ${spec.delay ?? ''}` : null;
     const stale = node.role === 'standby' ? staleness(node, maxLagBytes) : null;
     return {
       name: node.name,
