@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { asPgreplError } from '../../errors.ts';
+import { pause } from '../../host/pause.ts';
 import { remember, type HistoryPoint } from '../../operations/serve/history.ts';
 import type { ServeCounts } from '../../operations/serve/metrics.ts';
 import type { Snapshot } from '../../operations/serve/snapshot.ts';
@@ -55,7 +56,7 @@ export async function runServe(context: Context, options: ServeOptions): Promise
   const server = await listen(access, {
     known: () => ({ nodes: looking.topology.nodes.map(({ name }) => name), own }),
     answer: async (wanted) => {
-      if (looking.snapshot === null && wanted.what !== 'nothing' && wanted.what !== 'liveness') await Promise.race([firstLook, patience(timeoutMs, io.signal)]);
+      if (looking.snapshot === null && wanted.what !== 'nothing' && wanted.what !== 'liveness') await Promise.race([firstLook, pause(timeoutMs, io.signal)]);
       const ageSeconds = (performance.now() - lookedMs) / 1_000;
       return {
         ...answerTo(wanted, {
@@ -93,14 +94,4 @@ function renewal({ tls }: Access, renew: () => Promise<void>, say: (line: string
     }
     known = now;
   };
-}
-
-async function patience(ms: number, signal: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener('abort', () => {
-      clearTimeout(timer);
-      resolve();
-    }, { once: true });
-  });
 }

@@ -20,7 +20,8 @@ const CHECK = 'check inter 1s fastinter 250ms downinter 500ms fall 2 rise 1';
 
 /**
  * A configuration in which HAProxy itself asks every node for its role: nothing is to be rendered again after a change of roles. Stands by
- * itself, or beside other files (`haproxy -f … -f …`). Sessions of a node that is the primary no longer are ended at once. Reads go to the primary
+ * itself, or beside other files (`haproxy -f … -f …`). Sessions of a node that is the primary no longer are ended at once, and while two nodes take writes nobody is let
+ * in to write (hazard H01). Reads go to the primary
  * while no standby is fit. HAProxy 2.2 or newer (`min-recv`, tcp-check rules). Pure.
  */
 export function renderHaproxy(nodes: readonly RouteNode[], words: HaproxyWords): string {
@@ -37,6 +38,8 @@ export function renderHaproxy(nodes: readonly RouteNode[], words: HaproxyWords):
     `    bind ${bind}:${writePort}`,
     '    timeout client 24h',
     '    option clitcpka',
+    '    # Two that take writes: nobody can tell here which is right, and writes on both sides are worse than none.',
+    `    tcp-request connection reject if { nbsrv(${name}_primary) gt 1 }`,
     `    default_backend ${name}_primary`,
     '',
     `frontend ${name}_read`,
